@@ -1,0 +1,149 @@
+"""Django settings, derived from the one typed Settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from dictamesh_sentry.config.load import config_folder, get_settings, secret_key
+
+PACKAGE = Path(__file__).resolve().parent.parent
+_settings = get_settings()
+_settings.data_dir.mkdir(parents=True, exist_ok=True)
+
+SECRET_KEY = secret_key(_settings)
+DEBUG = False
+ALLOWED_HOSTS = ["*"]  # every absolute link is built from url_prefix, never from the Host header
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-us"
+ROOT_URLCONF = "dictamesh_sentry.web.urls"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "/auth/login/"
+LOGIN_REDIRECT_URL = "/"
+APPEND_SLASH = True
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "ninja",
+    "dictamesh_sentry.accounts",
+    "dictamesh_sentry.organizations",
+    "dictamesh_sentry.projects",
+    "dictamesh_sentry.releases",
+    "dictamesh_sentry.issues",
+    "dictamesh_sentry.feedback",
+    "dictamesh_sentry.quotas",
+    "dictamesh_sentry.processing",
+    "dictamesh_sentry.web",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [PACKAGE / "web" / "templates"],
+        "APP_DIRS": False,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+
+def _database() -> dict[str, Any]:
+    """PostgreSQL when a host is configured, otherwise SQLite in WAL mode."""
+    if _settings.postgres_host:
+        return {
+            "ENGINE": "django.db.backends.postgresql",
+            "HOST": _settings.postgres_host,
+            "PORT": _settings.postgres_port,
+            "NAME": _settings.db_name,
+            "USER": _settings.db_user,
+            "PASSWORD": _settings.db_password,
+        }
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": _settings.data_dir / "metadata.sqlite3",
+        "OPTIONS": {
+            "timeout": 30,
+            # IMMEDIATE: a transaction that reads before it writes cannot fail later with "database is locked".
+            "transaction_mode": "IMMEDIATE",
+            "init_command": (
+                "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA foreign_keys=ON;"
+                "PRAGMA mmap_size=134217728;PRAGMA cache_size=-8000;PRAGMA temp_store=MEMORY;"
+            ),
+        },
+        "TEST": {"NAME": _settings.data_dir / "test-metadata.sqlite3"},
+    }
+
+
+DATABASES = {"default": _database()}
+
+STATIC_URL = "/_static/"
+STATICFILES_DIRS = [PACKAGE / "web" / "static"]
+SESSION_COOKIE_NAME = "sentrysid"
+SESSION_COOKIE_AGE = _settings.auth_session_days * 86400
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = _settings.public_url.startswith("https://")
+CSRF_COOKIE_NAME = "sc"
+CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE
+CSRF_TRUSTED_ORIGINS = [_settings.public_url]
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 8}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+EMAIL_BACKEND = {
+    "console": "django.core.mail.backends.console.EmailBackend",
+    "smtp": "django.core.mail.backends.smtp.EmailBackend",
+    "dummy": "django.core.mail.backends.dummy.EmailBackend",
+}[_settings.mail_backend]
+EMAIL_HOST = _settings.mail_host
+EMAIL_PORT = _settings.mail_port
+EMAIL_HOST_USER = _settings.mail_username
+EMAIL_HOST_PASSWORD = _settings.mail_password
+EMAIL_USE_TLS = _settings.mail_use_tls
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = _settings.mail_from
+LOGGING_CONFIG = None
+
+
+def _apply_conf_hook() -> None:
+    """Run ``sentry.conf.py`` of ``SENTRY_CONF`` over these settings; upper-case names it sets win."""
+    folder = config_folder()
+    path = folder / "sentry.conf.py" if folder else None
+    if path is None or not path.is_file():
+        return
+    namespace = {name: value for name, value in globals().items() if name.isupper()}
+    namespace["__file__"] = str(path)
+    exec(compile(path.read_text(), str(path), "exec"), namespace)  # noqa: S102 - the operator's own configuration file
+    globals().update({name: value for name, value in namespace.items() if name.isupper()})
+
+
+_apply_conf_hook()

@@ -1,0 +1,175 @@
+"""Every setting of the product, typed, in one place.
+
+A field's metadata names its environment variable and its key in ``config.yml``; the reference page
+(docs/settings.md) and ``config check`` are generated from the same metadata, so nothing can be read
+that is not documented here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Role = Literal["web", "worker", "cron", "post-process-forwarder", "store", "up", "cli"]
+
+
+def setting(
+    default: Any,
+    *,
+    env: str | None = None,
+    option: str | None = None,
+    doc: str,
+    secret: bool = False,
+    **constraints: Any,
+) -> Any:
+    """Declare one setting. ``env`` is the environment variable, ``option`` the dotted key of ``config.yml``."""
+    extra = {"env": env, "option": option, "secret": secret}
+    if callable(default):
+        return Field(default_factory=default, description=doc, json_schema_extra=extra, **constraints)
+    return Field(default=default, description=doc, json_schema_extra=extra, **constraints)
+
+
+class Settings(BaseModel):
+    """The effective configuration of one process: environment, then ``config.yml``, then these defaults."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    # Server
+    host: str = setting("127.0.0.1", env="SENTRY_HOST", doc="Address the web server listens on.")
+    port: int = setting(9000, env="SENTRY_PORT", doc="Port the web server listens on.", ge=0, le=65535)
+    data_dir: Path = setting(
+        lambda: Path("data"), env="SENTRY_DATA_DIR", doc="Folder of everything the embedded mode stores."
+    )
+    url_prefix: str = setting(
+        "",
+        env="SENTRY_URL_PREFIX",
+        option="system.url-prefix",
+        doc="Public URL of this installation, without a trailing slash. Empty: http://localhost:<port>.",
+    )
+    secret_key: str = setting(
+        "",
+        env="SENTRY_SECRET_KEY",
+        option="system.secret-key",
+        secret=True,
+        doc="Key that signs sessions and links. Empty: generated once and kept in the data folder.",
+    )
+    admin_email: str = setting(
+        "", env="SENTRY_ADMIN_EMAIL", option="system.admin-email", doc="Address shown to users who need help."
+    )
+    trusted_proxies: int = setting(
+        0,
+        env="SENTRY_TRUSTED_PROXIES",
+        option="system.trusted-proxies",
+        ge=0,
+        doc="Number of reverse proxies whose X-Forwarded-* headers are believed. 0: only the socket's peer address.",
+    )
+    single_organization: bool = setting(
+        True, env="SENTRY_SINGLE_ORGANIZATION", doc="Only one organization exists; the UI hides organization switching."
+    )
+    beacon: bool = setting(
+        False, env="SENTRY_BEACON", doc="Accepted for compatibility. This product never calls home, whatever the value."
+    )
+    event_retention_days: int = setting(
+        90,
+        env="SENTRY_EVENT_RETENTION_DAYS",
+        option="system.event-retention-days",
+        ge=1,
+        le=3650,
+        doc="Days after which events are deleted.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = setting(
+        "info", env="SENTRY_LOG_LEVEL", option="system.log-level", doc="Least severe message written to the log."
+    )
+
+    # Metadata: PostgreSQL when a host is given, otherwise SQLite in the data folder
+    postgres_host: str = setting("", env="SENTRY_POSTGRES_HOST", doc="PostgreSQL host. Empty: embedded SQLite.")
+    postgres_port: int = setting(5432, env="SENTRY_POSTGRES_PORT", doc="PostgreSQL port.", ge=1, le=65535)
+    db_name: str = setting("sentry", env="SENTRY_DB_NAME", doc="PostgreSQL database.")
+    db_user: str = setting("sentry", env="SENTRY_DB_USER", doc="PostgreSQL user.")
+    db_password: str = setting("", env="SENTRY_DB_PASSWORD", doc="PostgreSQL password.", secret=True)
+
+    # Events: ClickHouse when a host is given, otherwise the embedded store
+    clickhouse_host: str = setting(
+        "", env="SENTRY_CLICKHOUSE_HOST", doc="ClickHouse host. Empty: the embedded event store."
+    )
+    clickhouse_port: int = setting(8123, env="SENTRY_CLICKHOUSE_PORT", doc="ClickHouse HTTP port.", ge=1, le=65535)
+    clickhouse_database: str = setting("default", env="SENTRY_CLICKHOUSE_DATABASE", doc="ClickHouse database.")
+    clickhouse_user: str = setting("default", env="SENTRY_CLICKHOUSE_USER", doc="ClickHouse user.")
+    clickhouse_password: str = setting("", env="SENTRY_CLICKHOUSE_PASSWORD", doc="ClickHouse password.", secret=True)
+    store_port: int = setting(
+        0,
+        env="SENTRY_STORE_PORT",
+        ge=0,
+        le=65535,
+        doc="Loopback port of the embedded event store. 0: a free port, written to run/store.json in the data folder.",
+    )
+
+    # Stream and cache
+    kafka_hosts: str = setting(
+        "", env="SENTRY_KAFKA_HOSTS", doc="Kafka or Redpanda brokers, comma-separated. Empty: the embedded local log."
+    )
+    redis_host: str = setting(
+        "", env="SENTRY_REDIS_HOST", doc="Redis host. Empty: local cache, rate limits and task queue."
+    )
+    redis_port: int = setting(6379, env="SENTRY_REDIS_PORT", doc="Redis port.", ge=1, le=65535)
+
+    # Blobs
+    filestore_backend: Literal["filesystem"] = setting(
+        "filesystem", env="SENTRY_FILESTORE_BACKEND", option="filestore.backend", doc="Where attachments are kept."
+    )
+    filestore_location: str = setting(
+        "",
+        env="SENTRY_FILESTORE_LOCATION",
+        option="filestore.options.location",
+        doc="Folder of the blob store. Empty: blobs/ in the data folder.",
+    )
+
+    # Mail
+    mail_backend: Literal["console", "smtp", "dummy"] = setting(
+        "console",
+        env="SENTRY_MAIL_BACKEND",
+        option="mail.backend",
+        doc="How mail leaves: console writes it to the log, smtp sends it, dummy drops it.",
+    )
+    mail_host: str = setting("localhost", env="SENTRY_EMAIL_HOST", option="mail.host", doc="SMTP server.")
+    mail_port: int = setting(25, env="SENTRY_EMAIL_PORT", option="mail.port", doc="SMTP port.", ge=1, le=65535)
+    mail_username: str = setting("", env="SENTRY_EMAIL_USER", option="mail.username", doc="SMTP user.")
+    mail_password: str = setting(
+        "", env="SENTRY_EMAIL_PASSWORD", option="mail.password", doc="SMTP password.", secret=True
+    )
+    mail_use_tls: bool = setting(
+        False, env="SENTRY_EMAIL_USE_TLS", option="mail.use-tls", doc="Use STARTTLS with the SMTP server."
+    )
+    mail_from: str = setting(
+        "sentry@dictamesh.local", env="SENTRY_SERVER_EMAIL", option="mail.from", doc="Sender of all mail."
+    )
+
+    # Sign-in
+    auth_allow_registration: bool = setting(
+        False,
+        env="SENTRY_AUTH_ALLOW_REGISTRATION",
+        option="auth.allow-registration",
+        doc="Anyone may create an account. Off: accounts come from invitations and createuser.",
+    )
+    auth_session_days: int = setting(
+        14, env="SENTRY_AUTH_SESSION_DAYS", option="auth.session-days", ge=1, le=365, doc="Days a login lasts."
+    )
+
+    # Self-observation (plan: sentry.conf.py)
+    metrics_sample_rate: float = setting(
+        1.0, env="SENTRY_METRICS_SAMPLE_RATE", ge=0, le=1, doc="Share of the product's own metrics that is recorded."
+    )
+    profiles_sample_rate: float = setting(
+        0.0,
+        env="SENTRY_PROFILES_SAMPLE_RATE",
+        ge=0,
+        le=1,
+        doc="Share of the profiles accepted from SDKs that is stored; the rest is counted as sampled.",
+    )
+
+    @property
+    def public_url(self) -> str:
+        """The URL users and SDKs reach this installation at, without a trailing slash."""
+        return self.url_prefix.rstrip("/") or f"http://localhost:{self.port}"
