@@ -1,3 +1,68 @@
-UV ?= .venv/bin/uv
-.venv/bin/uv:
-	python3 -m venv .venv && .venv/bin/pip install -q "uv>=0.13,<0.14"
+# DictaMesh Sentry: `make run` to use it, `make test` to prove it, `make help` for the rest.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+STAMPS := $(VENV)/stamps
+ASSETS := src/dictamesh_sentry/web/static/dist
+ASSET_SOURCES := $(wildcard package.json package-lock.json tools/build_assets.py) $(shell find src/dictamesh_sentry/web/assets -type f 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup test lint types format lock assets clean
+
+help: ## List the commands
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: setup ## Set up what is missing and serve http://localhost:9000
+	@exec $(BIN)/dictamesh-sentry up
+
+setup: $(STAMPS)/runtime $(ASSETS)/manifest.json ## Prepare everything without starting
+	@test -e data/run/greeting.txt || $(BIN)/dictamesh-sentry init
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 …"; exit 1; }
+	@echo "Creating $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check "uv>=0.13,<0.14"
+
+$(STAMPS)/runtime: requirements/runtime.lock pyproject.toml | $(UV)
+	@echo "Installing locked dependencies"
+	@$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements/runtime.lock
+	@$(UV) pip install -q --python $(BIN)/python --no-deps -e .
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/dev: requirements/dev.lock $(STAMPS)/runtime
+	@echo "Installing locked development dependencies"
+	@$(UV) pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.lock
+	@touch $@
+
+$(ASSETS)/manifest.json: $(ASSET_SOURCES) | $(STAMPS)/runtime
+	@echo "Building front-end assets"
+	@$(BIN)/python tools/build_assets.py
+
+assets: | $(STAMPS)/runtime ## Build the front-end assets again
+	@$(BIN)/python tools/build_assets.py
+
+test: setup $(STAMPS)/dev lint types ## Check everything: lint, types, layers, the whole test suite
+	@$(BIN)/python tools/test_requirements.py
+	@$(BIN)/pytest
+
+lint: $(STAMPS)/dev ## Ruff and the layer contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-timing 2>/dev/null | tail -n 3 || { $(BIN)/lint-imports; exit 1; }
+
+types: $(STAMPS)/dev ## Static types
+	@$(BIN)/basedpyright
+
+format: $(STAMPS)/dev ## Format the code
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+lock: | $(UV) ## Resolve the dependencies anew
+	@$(UV) lock --upgrade
+	@$(UV) export -q --no-dev --no-emit-project --no-header -o requirements/runtime.lock
+	@$(UV) export -q --all-extras --all-groups --no-emit-project --no-header -o requirements/dev.lock
+
+clean: ## Remove the environment and what was built; data/ stays
+	@rm -rf $(VENV) $(ASSETS) node_modules build dist .ruff_cache .pytest_cache .hypothesis

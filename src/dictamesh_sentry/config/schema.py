@@ -83,6 +83,13 @@ class Settings(BaseModel):
         "info", env="SENTRY_LOG_LEVEL", option="system.log-level", doc="Least severe message written to the log."
     )
 
+    log_format: Literal["text", "json"] = setting(
+        "text",
+        env="SENTRY_LOG_FORMAT",
+        option="system.log-format",
+        doc="text: key=value lines; json: one object a line.",
+    )
+
     # Metadata: PostgreSQL when a host is given, otherwise SQLite in the data folder
     postgres_host: str = setting("", env="SENTRY_POSTGRES_HOST", doc="PostgreSQL host. Empty: embedded SQLite.")
     postgres_port: int = setting(5432, env="SENTRY_POSTGRES_PORT", doc="PostgreSQL port.", ge=1, le=65535)
@@ -173,3 +180,16 @@ class Settings(BaseModel):
     def public_url(self) -> str:
         """The URL users and SDKs reach this installation at, without a trailing slash."""
         return self.url_prefix.rstrip("/") or f"http://localhost:{self.port}"
+
+    def problems(self) -> list[str]:
+        """Combinations that cannot work, each with the fix. Values alone are checked on construction."""
+        found = []
+        if self.postgres_host and not self.db_password:
+            found.append("SENTRY_POSTGRES_HOST is set but SENTRY_DB_PASSWORD is empty: set the database password.")
+        if self.mail_backend == "smtp" and not self.mail_host:
+            found.append("mail.backend is smtp but mail.host is empty: name the SMTP server or use console.")
+        if self.mail_username and not self.mail_password:
+            found.append("mail.username is set but mail.password is empty: set both or neither.")
+        if self.url_prefix and not self.url_prefix.startswith(("http://", "https://")):
+            found.append(f"system.url-prefix must begin with http:// or https://, found {self.url_prefix!r}.")
+        return found

@@ -1,0 +1,113 @@
+"""``init``, ``upgrade`` and ``shell``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from dictamesh_sentry.cli.django_setup import setup_django
+from dictamesh_sentry.cli.output import JSON_OPTION, console, fail, print_json
+from dictamesh_sentry.config.load import get_settings
+
+
+@contextmanager
+def event_store() -> Iterator[None]:
+    """The event store answers inside: the configured server, the running embedded one, or one started for this."""
+    if get_settings().clickhouse_host:
+        yield
+        return
+    from dictamesh_sentry.eventstore.embedded.launch import ensure_running
+
+    with ensure_running():
+        yield
+
+
+def _migrate(quiet: bool) -> None:
+    from django.core.management import call_command
+
+    from dictamesh_sentry.eventstore.migrate import migrate
+
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        console=console,
+        disable=quiet,
+        transient=True,
+    ) as progress:
+        step = progress.add_task("Metadata schema", total=None)
+        call_command("migrate", verbosity=0, interactive=False)
+        progress.update(step, description="Event store schema")
+        migrate()
+
+
+def upgrade(
+    noinput: Annotated[bool, typer.Option("--noinput", "--no-input", help="Accepted for compatibility.")] = False,
+    create_kafka_topics: Annotated[
+        bool, typer.Option("--create-kafka-topics", help="Accepted for compatibility; topics are created on use.")
+    ] = False,
+) -> None:
+    """Bring the schemas of both stores to this version. Safe to run again, and while the server runs."""
+    del noinput, create_kafka_topics
+    setup_django()
+    with event_store():
+        _migrate(quiet=not sys.stdout.isatty())
+    console.print("Both stores are up to date.")
+
+
+def init(
+    as_json: bool = JSON_OPTION,
+    for_up: Annotated[bool, typer.Option("--for-up", hidden=True)] = False,
+) -> None:
+    """Prepare everything without starting: schemas, first organization, team, project and administrator. Idempotent."""
+    setup_django()
+    from dictamesh_sentry.organizations.bootstrap import bootstrap
+
+    with event_store():
+        _migrate(quiet=for_up or as_json or not sys.stdout.isatty())
+    result = bootstrap()
+    settings = get_settings()
+    facts = {
+        "url": settings.public_url,
+        "organization": result.organization.slug,
+        "project": result.project.slug,
+        "dsn": result.dsn,
+        "email": result.administrator.email,
+        "password": "admin" if result.administrator.has_default_password else None,
+    }
+    greeting = _greeting(facts)
+    run_dir = settings.data_dir / "run"
+    run_dir.mkdir(parents=True, exist_ok=True)
+    (run_dir / "greeting.txt").write_text(greeting)
+    if as_json:
+        print_json(facts)
+    elif not for_up:
+        console.print(greeting, end="", markup=False)
+        console.print("  Start    dictamesh-sentry up")
+
+
+def _greeting(facts: dict[str, str | None]) -> str:
+    lines = [f"  Open     {facts['url']}"]
+    if facts["password"]:
+        lines.append(f"  Sign in  {facts['email']} / {facts['password']}   (insecure: change it after signing in)")
+    else:
+        lines.append(f"  Sign in  {facts['email']}")
+    lines += [f"  DSN      {facts['dsn']}", "  Try      dictamesh-sentry send-test-event"]
+    return "\n".join(lines) + "\n"
+
+
+def shell(context: typer.Context) -> None:
+    """A Python shell with Django and the models loaded."""
+    setup_django()
+    from django.core.management import call_command
+    from django.core.management.base import CommandError
+
+    try:
+        call_command("shell", *context.args)
+    except CommandError as error:
+        fail(str(error))

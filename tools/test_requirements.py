@@ -1,0 +1,74 @@
+"""Provide what the test-suite needs beyond Python, where this machine lets us; name what it cannot provide.
+
+With ``CI=true`` a part that cannot run is a failure; elsewhere its tests are skipped by name (see
+tests/support/requirements.py, which the fixtures ask).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _apt_install(*packages: str) -> bool:
+    """Install Debian packages when we are root on a Debian-like system."""
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return False
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
+    subprocess.run(["apt-get", "update", "-qq"], check=False, **quiet)
+    return subprocess.run(["apt-get", "install", "-y", "-qq", *packages], check=False, **quiet).returncode == 0
+
+
+def chromium() -> str | None:
+    """A Chromium to drive; installed from Debian where there is none."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None and _apt_install("chromium"):
+        found = shutil.which("chromium")
+    return found
+
+
+def node_packages() -> str | None:
+    """The Node.js examples with their locked dependencies."""
+    npm = shutil.which("npm")
+    if npm is None:
+        return None
+    for example in sorted((ROOT / "examples").glob("*/package-lock.json")):
+        if not (example.parent / "node_modules").exists():
+            subprocess.run([npm, "ci", "--silent", "--no-audit", "--no-fund"], cwd=example.parent, check=True)
+    return npm
+
+
+def go_modules() -> str | None:
+    """The Go examples, compiled."""
+    go = shutil.which("go")
+    if go is None:
+        return None
+    for example in sorted((ROOT / "examples").glob("*/go.mod")):
+        subprocess.run([go, "build", "-o", "bin/", "./..."], cwd=example.parent, check=True)
+    return go
+
+
+def main() -> int:
+    """Prepare each part; exit code 1 in CI when one is missing."""
+    parts = {"Chromium (browser tests)": chromium, "Node.js (SDK tests)": node_packages, "Go (SDK tests)": go_modules}
+    missing = []
+    for name, prepare in parts.items():
+        try:
+            if prepare() is None:
+                missing.append(name)
+        except subprocess.CalledProcessError as error:
+            missing.append(f"{name}: {error}")
+    for name in missing:
+        print(f"not run: {name}", file=sys.stderr)
+    return 1 if missing and os.environ.get("CI") == "true" else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
