@@ -97,7 +97,14 @@ class IssueHash(models.Model):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE)
     hash = models.CharField(max_length=32)
-    issue = models.ForeignKey(Issue, on_delete=models.CASCADE, related_name="hashes")
+    issue = models.ForeignKey(
+        Issue,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="hashes",
+        help_text="Null only while the hash is discarded.",
+    )
     merged_from = models.JSONField(null=True, blank=True, help_text="Snapshot of the issue it was merged out of.")
     algorithm = models.CharField(max_length=32)
     explanation = models.JSONField(default=dict, help_text="Why events have this hash: variant, components, rules.")
@@ -113,6 +120,24 @@ class IssueHash(models.Model):
 
     def __str__(self) -> str:
         return self.hash
+
+
+class IssueRedirect(models.Model):
+    """A former issue that was merged into another, so that old links and short ids find it."""
+
+    previous_id = models.PositiveBigIntegerField(unique=True)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="+")
+    previous_short_number = models.PositiveBigIntegerField()
+    issue = models.ForeignKey(Issue, on_delete=models.CASCADE, related_name="redirects")
+
+    class Meta:
+        db_table = "issue_redirect"
+        constraints = [
+            models.UniqueConstraint(fields=["project", "previous_short_number"], name="issue_redirect_short_id_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.previous_id} → {self.issue_id}"
 
 
 class IssueEnvironment(models.Model):
@@ -147,6 +172,20 @@ class Activity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} on {self.issue_id}"
+
+
+class ActivityNotice(models.Model):
+    """A mail about an activity that went to a user. The unique row is what keeps anyone from being told twice."""
+
+    activity = models.ForeignKey(Activity, on_delete=models.CASCADE, related_name="notices")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        db_table = "activity_notice"
+        constraints = [models.UniqueConstraint(fields=["activity", "user"], name="activity_notice_once")]
+
+    def __str__(self) -> str:
+        return f"{self.activity_id} {self.user_id}"
 
 
 class IssueBookmark(models.Model):
