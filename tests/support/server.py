@@ -117,8 +117,8 @@ class Server:
             return self.process.wait()
 
 
-def start(data_dir: Path, port: int | None = None, **environment: str) -> Server:
-    """Start ``up`` on a folder and wait until it serves."""
+def start(data_dir: Path, port: int | None = None, *, first_start: bool = True, **environment: str) -> Server:
+    """Start ``up`` on a folder and wait until it serves. ``first_start=False`` skips facts and token."""
     port = port or free_port()
     full = {name: value for name, value in os.environ.items() if not name.startswith("SENTRY_")}
     full |= {
@@ -145,6 +145,8 @@ def start(data_dir: Path, port: int | None = None, **environment: str) -> Server
                 raise AssertionError(f"the server did not start:\n{Path(log.name).read_text()[-8000:]}") from None
             time.sleep(0.05)
     server = Server(url, data_dir, full, process, {}, "")
+    if not first_start:
+        return server
     server.facts = server.command("init")
     server.token = server.command("create-token", "--user", server.facts["email"])["token"]
     return server
