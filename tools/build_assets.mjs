@@ -1,4 +1,4 @@
-// Bundles web/assets into web/static/vendor: hashed names, a manifest, and .gz and .br beside every file.
+// Bundles web/assets into web/static/dist: hashed names, a manifest, and .gz and .br beside every file.
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, extname, join, resolve } from "node:path";
@@ -7,7 +7,7 @@ import { build } from "esbuild";
 
 const root = resolve(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "..");
 const source = join(root, "src/dictamesh_sentry/web/assets");
-const target = join(root, "src/dictamesh_sentry/web/static/vendor");
+const target = join(root, "src/dictamesh_sentry/web/static/dist");
 
 /** One <symbol> per file of assets/icons; the file's own <svg> element gives the view box and the strokes. */
 function sprite() {
@@ -53,7 +53,7 @@ for (const [name, content] of Object.entries(files)) {
   writeFileSync(join(target, hashed), content);
   writeFileSync(join(target, `${hashed}.gz`), compressed);
   writeFileSync(join(target, `${hashed}.br`), brotliCompressSync(content));
-  manifest.files[name] = { path: `vendor/${hashed}`, bytes: content.length, gzip: compressed.length };
+  manifest.files[name] = { path: `dist/${hashed}`, bytes: content.length, gzip: compressed.length };
 }
 // Last: a manifest means that the build is complete.
 writeFileSync(join(target, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);

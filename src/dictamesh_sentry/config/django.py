@@ -43,6 +43,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "dictamesh_sentry.web.middleware.ServerTimingMiddleware",
+    "dictamesh_sentry.web.middleware.SecurityHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -50,7 +52,9 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "dictamesh_sentry.web.middleware.PageMiddleware",
 ]
+CSRF_FAILURE_VIEW = "dictamesh_sentry.web.error_pages.csrf_failure"
 
 TEMPLATES = [
     {
@@ -62,7 +66,9 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "dictamesh_sentry.web.context_processors.page",
             ],
+            "builtins": ["dictamesh_sentry.web.templatetags.ui"],
         },
     }
 ]

@@ -8,3 +8,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("dictamesh_sentry.web.urls_issues")),
     path("", include("dictamesh_sentry.web.urls_settings")),
 ]
+
+handler400 = "dictamesh_sentry.web.error_pages.bad_request"
+handler403 = "dictamesh_sentry.web.error_pages.forbidden"
+handler404 = "dictamesh_sentry.web.error_pages.not_found"
+handler500 = "dictamesh_sentry.web.error_pages.server_error"

@@ -1,0 +1,210 @@
+"""The components every page is made of. Registered as built-ins: templates need no ``{% load %}``."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django import template
+from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select, Textarea
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from dictamesh_sentry.web import timefmt
+from dictamesh_sentry.web.assets_manifest import asset_url
+
+register = template.Library()
+register.simple_tag(asset_url, name="asset")
+
+
+@register.simple_tag
+def icon(name: str, css: str = "icon") -> SafeString:
+    """One symbol of the sprite. Decorative: name the control in text or ``aria-label``."""
+    return format_html(
+        '<svg class="{}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>',
+        css,
+        asset_url("icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag(name="time")
+def time_tag(value: dt.datetime | None, form: str = "ago") -> SafeString:
+    """A moment. ``ago``: relative text, absolute title in the user's time zone. ``full``: the other way round.
+
+    ``age``: how long ago without the word ("3 h"). None gives a dash.
+    """
+    if value is None:
+        return mark_safe('<span class="faint">–</span>')
+    local = timezone.localtime(value)
+    absolute = timefmt.absolute(local)
+    relative = timefmt.ago(value, timezone.now()) if form != "age" else timefmt.age(value, timezone.now())
+    if form == "full":
+        return format_html('<time datetime="{}" title="{}">{}</time>', value.isoformat(), relative, absolute)
+    return format_html('<time datetime="{}" title="{}" data-{}>{}</time>', value.isoformat(), absolute, form, relative)
+
+
+@register.filter
+def compact(value: Any) -> str:
+    """1234567 → "1.2m". Up to 9,999 the number itself, with separators."""
+    return timefmt.compact(int(value or 0))
+
+
+@register.filter
+def grouped(value: Any) -> str:
+    """1234567 → "1,234,567"."""
+    return f"{int(value or 0):,}"
+
+
+@register.filter
+def filesize(value: Any) -> str:
+    """Bytes for people: "1.4 MB"."""
+    size = float(value or 0)
+    for unit in ("B", "KB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+@register.inclusion_tag("components/avatar.html")
+def avatar(owner: Any = None, css: str = "") -> dict[str, Any]:
+    """A user's initials, a team's letters, or an empty ring."""
+    if owner is None:
+        return {"text": "", "title": "Unassigned", "css": f"none {css}"}
+    key = getattr(owner, "pk", 0) or 0
+    if hasattr(owner, "initials"):
+        return {"text": owner.initials, "title": owner.display_name, "css": f"t{key % 6} {css}"}
+    slug = getattr(owner, "slug", "?")
+    return {"text": slug[:2].upper(), "title": f"#{slug}", "css": f"team t{key % 6} {css}"}
+
+
+PLATFORM_MARKS = {
+    "python": "Py", "javascript": "JS", "node": "No", "go": "Go", "java": "Jv", "ruby": "Rb", "php": "Ph",
+    "csharp": "C#", "native": "C+", "cocoa": "iO", "objc": "Oc", "rust": "Rs", "elixir": "Ex", "dart": "Da",
+    "swift": "Sw", "android": "An", "perl": "Pl", "haskell": "Hs", "groovy": "Gr", "other": "··", "": "··",
+}  # fmt: skip
+
+
+@register.simple_tag
+def platform_mark(platform: str) -> SafeString:
+    """Two letters that stand for a platform."""
+    family = (platform or "").split("-")[0]
+    mark = PLATFORM_MARKS.get(platform) or PLATFORM_MARKS.get(family) or (family[:2].title() or "··")
+    return format_html('<span class="platform" title="{}" aria-hidden="true">{}</span>', platform or "other", mark)
+
+
+@register.simple_tag
+def level_dot(level: str) -> SafeString:
+    """The coloured dot of a level; the word is there for screen readers."""
+    known = level if level in {"fatal", "error", "warning", "info", "log", "debug", "sample"} else "error"
+    return format_html(
+        '<span class="dot {}" title="Level: {}"></span><span class="visually-hidden">{}</span>', known, level, level
+    )
+
+
+@register.inclusion_tag("components/field.html")
+def field(bound: BoundField, hint: str = "", css: str = "") -> dict[str, Any]:
+    """A form field with its label, hint and errors, tied together for assistive technology."""
+    widget = bound.field.widget
+    kind = "text"
+    classes = "input"
+    if isinstance(widget, CheckboxInput):
+        kind, classes = "checkbox", ""
+    elif isinstance(widget, CheckboxSelectMultiple | RadioSelect):
+        kind, classes = "choices", ""
+    elif isinstance(widget, Select):
+        classes = "select"
+    elif isinstance(widget, Textarea):
+        classes = "textarea"
+    hint = hint or str(bound.help_text or "")
+    described = [f"{bound.auto_id}-hint"] if hint else []
+    if bound.errors:
+        described.append(f"{bound.auto_id}-error")
+    attributes: dict[str, str] = {"class": f"{classes} {css}".strip()} if classes else {}
+    if described:
+        attributes["aria-describedby"] = " ".join(described)
+    if bound.errors:
+        attributes["aria-invalid"] = "true"
+    return {"field": bound, "kind": kind, "hint": hint, "control": bound.as_widget(attrs=attributes)}
+
+
+@register.inclusion_tag("components/form_errors.html")
+def form_errors(form: Any) -> dict[str, Any]:
+    """The errors that belong to no single field."""
+    return {"errors": form.non_field_errors()}
+
+
+@register.inclusion_tag("components/tabs.html")
+def tabs(items: list[dict[str, Any]], label: str) -> dict[str, Any]:
+    """Tabs as links. Items: ``{"url", "label", "current", "count"?}``."""
+    return {"items": items, "label": label}
+
+
+@register.inclusion_tag("components/pagination.html", takes_context=True)
+def pagination(
+    context: template.Context, previous: str | None, following: str | None, summary: str = ""
+) -> dict[str, Any]:
+    """Previous and next by cursor, keeping the rest of the URL."""
+    return {"request": context["request"], "previous": previous, "following": following, "summary": summary}
+
+
+@register.simple_tag
+def copy_button(text: str, label: str = "Copy", *, show_label: bool = False) -> SafeString:
+    """Copies ``text``. Hidden where scripts do not run."""
+    return format_html(
+        '<button type="button" class="copy" data-copy="{}" aria-label="{}" title="{}">{}{}</button>',
+        text, label, label, icon("copy", "icon-s"), label if show_label else "",
+    )  # fmt: skip
+
+
+@register.inclusion_tag("components/code.html")
+def code_block(text: str, language: str = "", label: str = "Copy") -> dict[str, Any]:
+    """A highlighted block of code with a copy button."""
+    from dictamesh_sentry.web.presenters.highlight import highlight_block
+
+    return {"text": text, "html": highlight_block(text, language), "label": label}
+
+
+@register.simple_block_tag(end_name="end_menu")
+def menu(content: str, label: str, icon_name: str = "", css: str = "", button: str = "", aria: str = "") -> SafeString:
+    """A menu that opens without scripts. Inside: links and buttons of class ``menu-item``.
+
+    ``css``: ``end`` aligns to the right edge, ``up`` opens upwards. ``button``: classes of the button.
+    """
+    return format_html(
+        '<details class="menu {}"><summary class="button {}"{}>{}{}{}</summary><div class="menu-panel">{}</div></details>',
+        css, button, format_html(' aria-label="{}" title="{}"', aria, aria) if aria else "",
+        icon(icon_name) if icon_name else "", label, icon("chevron-down", "icon-s") if label or not icon_name else "", content,
+    )  # fmt: skip
+
+
+@register.simple_block_tag(end_name="end_dialog")
+def dialog(content: str, id: str, title: str) -> SafeString:
+    """A modal dialog, opened by any control with ``data-dialog="<id>"``."""
+    return format_html(
+        '<dialog id="{}" aria-labelledby="{}-title"><div class="dialog-head"><h2 id="{}-title">{}</h2>'
+        '<button type="button" class="button quiet small square" data-close aria-label="Close">{}</button></div>'
+        '<div class="dialog-body">{}</div></dialog>',
+        id, id, id, title, icon("close"), content,
+    )  # fmt: skip
+
+
+@register.simple_block_tag(end_name="end_empty")
+def empty(content: str, title: str, icon_name: str = "info") -> SafeString:
+    """An empty state: what is not there, and how it gets there."""
+    return format_html('<div class="empty">{}<h2>{}</h2>{}</div>', icon(icon_name), title, content)
+
+
+@register.simple_block_tag(end_name="end_alert")
+def alert(content: str, kind: str = "info") -> SafeString:
+    """A message inside the page. ``kind``: info, success, warning, error."""
+    name = {"info": "info", "success": "check"}.get(kind, "warning")
+    return format_html(
+        '<div class="alert {}" role="{}">{}<div>{}</div></div>',
+        kind,
+        "alert" if kind == "error" else "note",
+        icon(name),
+        content,
+    )
