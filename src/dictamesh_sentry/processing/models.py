@@ -48,3 +48,16 @@ class DeadLetter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.topic}/{self.offset}: {self.reason[:60]}"
+
+
+class PeriodicRun(models.Model):
+    """When a periodic task was last enqueued."""
+
+    name = models.CharField(max_length=200, unique=True)
+    last_enqueued = models.DateTimeField()
+
+    class Meta:
+        db_table = "periodic_run"
+
+    def __str__(self) -> str:
+        return self.name
