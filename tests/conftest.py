@@ -6,6 +6,13 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from dictamesh_sentry.eventstore.interface import EventStore
 
 _data_dir = tempfile.mkdtemp(prefix="dictamesh-test-")
 atexit.register(shutil.rmtree, _data_dir, ignore_errors=True)
@@ -13,3 +20,25 @@ for name in [name for name in os.environ if name.startswith("SENTRY_")]:
     del os.environ[name]
 os.environ["SENTRY_DATA_DIR"] = _data_dir
 os.environ["SENTRY_MAIL_BACKEND"] = "dummy"
+
+
+@pytest.fixture(scope="session")
+def _event_store_process() -> Iterator[None]:
+    """One embedded event store for the whole run."""
+    from dictamesh_sentry.eventstore.embedded.launch import ensure_running  # noqa: PLC0415 - reads the environment
+    from dictamesh_sentry.eventstore.migrate import migrate  # noqa: PLC0415
+
+    os.environ["DICTAMESH_STORE_SYNC"] = "0"
+    with ensure_running():
+        migrate()
+        yield
+
+
+@pytest.fixture
+def event_store(_event_store_process: None) -> Iterator[EventStore]:
+    """The event store, with its tables created and empty."""
+    from dictamesh_sentry.eventstore.client import get_store  # noqa: PLC0415
+
+    store = get_store()
+    store.command("TRUNCATE TABLE events")
+    yield store

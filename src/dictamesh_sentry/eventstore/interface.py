@@ -11,11 +11,23 @@ class StoreUnavailableError(Exception):
 
 
 class QueryTimeoutError(Exception):
-    """The query needed longer than its limit."""
+    """The query needed longer, or more memory, than its limit."""
+
+
+class QueryError(Exception):
+    """The event store refused the statement. ``code`` is ClickHouse's error code."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class EventStore(Protocol):
-    """Reads and writes rows. Safe to share between threads."""
+    """Reads and writes rows. Safe to share between threads.
+
+    Every method raises StoreUnavailableError, QueryTimeoutError or QueryError. Times come back as aware datetimes
+    in UTC, and must be given so.
+    """
 
     def query(
         self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float = 20.0
@@ -30,7 +42,7 @@ class EventStore(Protocol):
         ...
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Insert rows as one block; durable when it returns."""
+        """Insert rows as one block; durable when it returns. A retry inside the client inserts nothing twice."""
         ...
 
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:

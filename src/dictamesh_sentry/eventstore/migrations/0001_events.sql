@@ -69,4 +69,5 @@ ENGINE = MergeTree
 PARTITION BY toMonday(timestamp)
 ORDER BY (project_id, toStartOfDay(timestamp), primary_hash, timestamp)
 TTL toDateTime(timestamp) + toIntervalDay(retention_days)
-SETTINGS index_granularity = 2048, ttl_only_drop_parts = 0, min_bytes_for_wide_part = 10485760;
+SETTINGS index_granularity = 2048, ttl_only_drop_parts = 0, min_bytes_for_wide_part = 10485760,
+    non_replicated_deduplication_window = 1000;

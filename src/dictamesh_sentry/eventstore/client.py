@@ -1,0 +1,254 @@
+"""The EventStore over clickhouse-connect: the embedded store on loopback, or a ClickHouse server."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import clickhouse_connect
+from clickhouse_connect import common
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, Error, OperationalError
+from clickhouse_connect.driver.httputil import get_pool_manager
+
+from dictamesh_sentry.config.load import get_settings
+from dictamesh_sentry.eventstore.embedded.launch import read_address
+from dictamesh_sentry.eventstore.interface import EventStore, QueryError, QueryTimeoutError, StoreUnavailableError
+
+_TIMEOUT_CODES = frozenset({158, 159, 160, 241, 307, 394, 396})
+_UNAVAILABLE_CODES = frozenset({202, 209, 210, 279, 425, 516})
+_POOL_SIZE = 8
+_COMMAND_SECONDS = 600
+
+common.set_setting("autogenerate_session_id", False)
+common.set_setting("autogenerate_query_id", False)
+common.set_setting("use_protocol_version", False)
+common.set_setting("dict_parameter_format", "map")
+
+T = TypeVar("T")
+
+
+@dataclass
+class QueryLog:
+    """The statements run inside ``log_queries``, in order."""
+
+    statements: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.statements)
+
+
+_query_log: ContextVar[QueryLog | None] = ContextVar("query_log", default=None)
+
+
+@contextmanager
+def log_queries() -> Iterator[QueryLog]:
+    """Record the statements this context sends to the event store; for tests and the debug header."""
+    log = QueryLog()
+    token = _query_log.set(log)
+    try:
+        yield log
+    finally:
+        _query_log.reset(token)
+
+
+def _record(sql: str) -> None:
+    log = _query_log.get()
+    if log is not None:
+        log.statements.append(sql)
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the event store is and who we are there."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
+    embedded: bool
+
+
+def current_address() -> Address:
+    """The configured or announced address. Raises StoreUnavailableError when the embedded store is not running."""
+    settings = get_settings()
+    if settings.clickhouse_host:
+        return Address(
+            settings.clickhouse_host,
+            settings.clickhouse_port,
+            settings.clickhouse_user,
+            settings.clickhouse_password,
+            settings.clickhouse_database,
+            embedded=False,
+        )
+    announced = read_address(settings.data_dir)
+    if announced is None:
+        raise StoreUnavailableError("The embedded event store is not running (no run/store.json in the data folder).")
+    return Address(
+        announced["host"], announced["port"], announced["user"], announced["password"], "default", embedded=True
+    )
+
+
+class _Refused(Exception):
+    """The connection failed; another attempt on a fresh address may work."""
+
+
+def _translated(error: Exception) -> Exception:
+    """Our exception for one of the driver's."""
+    code = getattr(error, "code", None) or 0
+    text = str(error)
+    if code in _TIMEOUT_CODES:
+        return QueryTimeoutError(text)
+    if code in _UNAVAILABLE_CODES:
+        return StoreUnavailableError(text)
+    if isinstance(error, DatabaseError) and not isinstance(error, OperationalError):
+        return QueryError(text, code)
+    if isinstance(error, OperationalError) and not code:
+        return _Refused(text)
+    return QueryError(text, code)
+
+
+class ClickHouseStore:
+    """An EventStore that finds its server again when that moves: the embedded store changes port and password."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._client: Client | None = None
+        self._address: Address | None = None
+        self._column_types: dict[tuple[str, tuple[str, ...]], Sequence[Any]] = {}
+
+    def query(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float = 20.0
+    ) -> list[dict[str, Any]]:
+        """See EventStore."""
+        result = self._select(sql, parameters, timeout)
+        names = result.column_names
+        return [dict(zip(names, row, strict=True)) for row in result.result_rows]
+
+    def rows(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float = 20.0
+    ) -> Sequence[Sequence[Any]]:
+        """See EventStore."""
+        return self._select(sql, parameters, timeout).result_rows
+
+    def _select(self, sql: str, parameters: Mapping[str, Any] | None, timeout: float) -> Any:
+        _record(sql)
+        settings = {"max_execution_time": max(1, round(timeout)), "timeout_overflow_mode": "throw"}
+        return self._run(lambda client: client.query(sql, parameters=dict(parameters or {}), settings=settings))
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """See EventStore."""
+        if not rows:
+            return
+        _record(f"INSERT INTO {table}")
+        key = (table, tuple(columns))
+        # The token makes a block the driver or we send again, after a connection was lost, count as the same block.
+        settings = {"insert_deduplication_token": uuid.uuid4().hex, "insert_deduplicate": 1}
+
+        def send(client: Client) -> None:
+            types = self._column_types.get(key)
+            try:
+                context = client.create_insert_context(
+                    table, list(columns), column_types=types, data=rows, settings=settings
+                )
+                client.insert(context=context)
+            except ClickHouseError:
+                self._column_types.pop(key, None)
+                raise
+            self._column_types[key] = context.column_types
+
+        self._run(send)
+
+    def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """See EventStore. Waits until mutations are done."""
+        _record(sql)
+        settings = {"mutations_sync": 1, "max_execution_time": _COMMAND_SECONDS}
+        self._run(lambda client: client.command(sql, parameters=dict(parameters or {}), settings=settings))
+
+    def ping(self) -> bool:
+        """Whether the store answers a query right now. Never raises."""
+        try:
+            self.rows("SELECT 1", timeout=3)
+        except (StoreUnavailableError, QueryTimeoutError, QueryError):
+            return False
+        return True
+
+    def close(self) -> None:
+        """Drop the connection; the next call opens another."""
+        with self._lock:
+            self._drop()
+
+    def _run(self, action: Callable[[Client], T]) -> T:
+        try:
+            return self._attempt(action)
+        except _Refused:
+            self.close()
+        try:
+            return self._attempt(action)
+        except _Refused as error:
+            self.close()
+            raise StoreUnavailableError(f"The event store does not answer: {error}") from None
+
+    def _attempt(self, action: Callable[[Client], T]) -> T:
+        client = self._connected()
+        try:
+            return action(client)
+        except Error as error:
+            translated = _translated(error)
+            if isinstance(translated, StoreUnavailableError):
+                self.close()
+            raise translated from None
+
+    def _connected(self) -> Client:
+        with self._lock:
+            if self._client is None:
+                self._client = self._connect(current_address())
+            return self._client
+
+    def _connect(self, address: Address) -> Client:
+        self._address = address
+        try:
+            return clickhouse_connect.get_client(
+                host=address.host,
+                port=address.port,
+                username=address.user,
+                password=address.password,
+                database=address.database,
+                compress=False if address.embedded else "zstd",
+                client_name="dictamesh-sentry",
+                connect_timeout=5,
+                send_receive_timeout=_COMMAND_SECONDS + 30,
+                tz_mode="aware",
+                query_limit=0,
+                pool_mgr=get_pool_manager(maxsize=_POOL_SIZE),
+            )
+        except Error as error:
+            translated = _translated(error)
+            if isinstance(translated, QueryError):
+                translated = StoreUnavailableError(str(translated))
+            raise translated from None
+
+    def _drop(self) -> None:
+        if self._client is not None:
+            self._client.close_connections()
+            self._client = None
+        self._column_types.clear()
+
+
+_store: ClickHouseStore | None = None
+_store_lock = threading.Lock()
+
+
+def get_store() -> EventStore:
+    """The event store of this process. Cheap; connects when first used."""
+    global _store
+    with _store_lock:
+        if _store is None:
+            _store = ClickHouseStore()
+        return _store
