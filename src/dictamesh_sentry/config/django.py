@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "dictamesh_sentry.feedback",
     "dictamesh_sentry.quotas",
     "dictamesh_sentry.processing",
+    "dictamesh_sentry.ops",
     "dictamesh_sentry.web",
 ]
 
