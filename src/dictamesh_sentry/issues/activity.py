@@ -49,7 +49,7 @@ NOTIFIED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ActivityView:
-    """One entry as pages show it. ``text`` follows the actor's name ("resolved this issue in 1.2"); it is plain text."""
+    """One entry as pages show it. ``text`` follows the actor's name ("resolved this issue in 1.2"); plain text."""
 
     id: int
     type: str

@@ -27,7 +27,9 @@ def assign(
     with locked(given) as rows:
         for organization_id in {row.project.organization_id for row in rows}:
             _check_assignee(organization_id, user, team)
-        changed = differing(rows, assigned_user_id=user.pk if user else None, assigned_team_id=team.pk if team else None)
+        changed = differing(
+            rows, assigned_user_id=user.pk if user else None, assigned_team_id=team.pk if team else None
+        )
         write(changed, given, assigned_user=user, assigned_team=team)
         if user or team:
             activity.record(changed, actor, activity.ASSIGNED, _assignee_data(user, team))

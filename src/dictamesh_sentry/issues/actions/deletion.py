@@ -56,7 +56,9 @@ def restore_discarded(actor: User | None, project: Project, issue_id: int) -> in
         count = rows.count()
         rows.delete()
         if count:
-            audit.record(actor, project.organization, "issue.discard_restored", str(issue_id), {"project": project.slug})
+            audit.record(
+                actor, project.organization, "issue.discard_restored", str(issue_id), {"project": project.slug}
+            )
     return count
 
 

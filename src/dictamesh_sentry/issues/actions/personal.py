@@ -58,9 +58,7 @@ def mark_reviewed(actor: User | None, issues: Iterable[Issue]) -> list[Issue]:
     given = list(issues)
     with locked(given) as rows:
         changed = [
-            row
-            for row in rows
-            if row.status == "unresolved" and row.substatus in {"new", "regressed", "escalating"}
+            row for row in rows if row.status == "unresolved" and row.substatus in {"new", "regressed", "escalating"}
         ]
         write(changed, given, substatus="ongoing")
         activity.record(changed, actor, activity.MARK_REVIEWED)

@@ -155,9 +155,7 @@ def _restore_environments(
     )
 
 
-def _widen(
-    span: tuple[datetime, datetime] | None, first: datetime, last: datetime
-) -> tuple[datetime, datetime]:
+def _widen(span: tuple[datetime, datetime] | None, first: datetime, last: datetime) -> tuple[datetime, datetime]:
     return (min(span[0], first), max(span[1], last)) if span else (first, last)
 
 
