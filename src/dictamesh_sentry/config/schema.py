@@ -117,6 +117,20 @@ class Settings(BaseModel):
     kafka_hosts: str = setting(
         "", env="SENTRY_KAFKA_HOSTS", doc="Kafka or Redpanda brokers, comma-separated. Empty: the embedded local log."
     )
+    stream_max_bytes: int = setting(
+        8 * 1024**3,
+        env="SENTRY_STREAM_MAX_BYTES",
+        option="stream.max-bytes",
+        ge=1024**2,
+        doc="Bytes of unprocessed data the local log keeps per topic. Beyond it the edge answers 503.",
+    )
+    stream_min_free_bytes: int = setting(
+        256 * 1024**2,
+        env="SENTRY_STREAM_MIN_FREE_BYTES",
+        option="stream.min-free-bytes",
+        ge=0,
+        doc="Bytes the local log leaves free on its disk. With less left the edge answers 503.",
+    )
     redis_host: str = setting(
         "", env="SENTRY_REDIS_HOST", doc="Redis host. Empty: local cache, rate limits and task queue."
     )

@@ -64,7 +64,7 @@ def _gzip(body: bytes, limit: int) -> bytes:
         try:
             stream = isal_zlib.decompressobj(wbits=31)
             part = stream.decompress(body, max_length=limit + 1 - total)
-        except isal_zlib.error as error:
+        except isal_zlib.error as error:  # pyright: ignore[reportGeneralTypeIssues]
             if parts:
                 break  # padding after the last member, as gzip(1) ignores it
             raise CompressionError(f"invalid gzip: {error}") from None
@@ -85,7 +85,7 @@ def _deflate(body: bytes, limit: int) -> bytes:
     stream = isal_zlib.decompressobj(wbits=15 if is_zlib else -15)
     try:
         plain = stream.decompress(body, max_length=limit + 1)
-    except isal_zlib.error as error:
+    except isal_zlib.error as error:  # pyright: ignore[reportGeneralTypeIssues]
         raise CompressionError(f"invalid deflate: {error}") from None
     if len(plain) <= limit and not stream.eof:
         raise CompressionError("invalid deflate: unexpected end")
