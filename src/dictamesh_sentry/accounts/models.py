@@ -81,3 +81,18 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name or 'token'} …{self.last_characters}"
+
+
+class SignInFailures(models.Model):
+    """Failed sign-ins within a window, by the hash of an e-mail or a client address."""
+
+    key = models.CharField(max_length=64, unique=True)
+    failures = models.PositiveIntegerField(default=0)
+    window_start = models.DateTimeField()
+
+    class Meta:
+        db_table = "account_signinfailures"
+        indexes = [models.Index(fields=["window_start"], name="failures_by_window")]
+
+    def __str__(self) -> str:
+        return f"{self.failures} since {self.window_start:%H:%M}"

@@ -66,7 +66,7 @@ def init(
 ) -> None:
     """Prepare everything without starting: schemas, first organization, team, project and administrator. Idempotent."""
     setup_django()
-    from dictamesh_sentry.organizations.bootstrap import bootstrap
+    from dictamesh_sentry.projects.bootstrap import bootstrap
 
     with event_store():
         _migrate(quiet=for_up or as_json or not sys.stdout.isatty())

@@ -30,6 +30,9 @@ class Project(models.Model):
         default=1, help_text="Raised by every action that changes what the edge or the processing reads."
     )
     teams = models.ManyToManyField(Team, related_name="projects", db_table="project_team")
+    is_pending_deletion = models.BooleanField(
+        default=False, help_text="Invisible and refusing events while a task deletes what it stored."
+    )
 
     class Meta:
         db_table = "project"

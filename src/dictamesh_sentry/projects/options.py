@@ -40,7 +40,7 @@ class ScrubOptions(msgspec.Struct, omit_defaults=True):
 class ProjectOptions(msgspec.Struct, omit_defaults=True):
     """Everything configurable about a project that is not a column."""
 
-    allowed_origins: list[str] = ["*"]
+    allowed_origins: list[str] = msgspec.field(default_factory=lambda: ["*"])
     filters: FilterOptions = msgspec.field(default_factory=FilterOptions)
     scrub: ScrubOptions = msgspec.field(default_factory=ScrubOptions)
     fingerprint_rules: str = ""
@@ -54,12 +54,14 @@ class ProjectOptions(msgspec.Struct, omit_defaults=True):
     default_environment: str = ""
     subject_prefix: str = ""
     subject_template: str = "$shortID - $title"
-    highlight_tags: list[str] = ["handled", "level", "environment", "release", "user", "url", "transaction"]
+    highlight_tags: list[str] = msgspec.field(
+        default_factory=lambda: ["handled", "level", "environment", "release", "user", "url", "transaction"]
+    )
     digests_min_delay: int = 300
     digests_max_delay: int = 1800
     verify_ssl: bool = False
     security_token: str = ""
-    security_token_header: str = ""
+    security_token_header: str | None = None
     extra: dict[str, Any] = {}
 
 
