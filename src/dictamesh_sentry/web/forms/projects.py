@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable
 from typing import Any
 
-import msgspec
 from django import forms
 from django.core.exceptions import ValidationError
 
 from dictamesh_sentry.organizations.models import Team
 from dictamesh_sentry.organizations.slugs import MAX_LENGTH
+from dictamesh_sentry.processing.grouping.rules import RuleError, parse_fingerprint_rules, parse_stacktrace_rules
 from dictamesh_sentry.projects.actions import LOADER_OPTIONS
 from dictamesh_sentry.projects.models import Project, ProjectKey
 from dictamesh_sentry.projects.options import FilterOptions, ProjectOptions
@@ -255,8 +256,6 @@ class ScrubForm(PageForm):
         if not text:
             return {}
         config = parse_json_object(text)
-        from dictamesh_sentry.web.forms.scrub_rules import check_pii_config
-
         problems = check_pii_config(config)
         if problems:
             raise ValidationError(problems[:10])
@@ -283,6 +282,22 @@ class GroupingForm(PageForm):
         help_text="One rule per line: matchers, then actions on the frames they match.",
     )
 
+    def clean_fingerprint_rules(self) -> str:
+        """The rules as written. Errors name line and column."""
+        return self._checked("fingerprint_rules", parse_fingerprint_rules)
+
+    def clean_stacktrace_rules(self) -> str:
+        """The rules as written. Errors name line and column."""
+        return self._checked("stacktrace_rules", parse_stacktrace_rules)
+
+    def _checked(self, name: str, parse: Callable[[str], object]) -> str:
+        text: str = self.cleaned_data[name].replace("\r\n", "\n").strip("\n")
+        try:
+            parse(text)
+        except RuleError as error:
+            raise ValidationError(f"Line {error.line}, column {error.column}: {error.message}.") from error
+        return text
+
 
 class DeleteForm(PageForm):
     """Typing the name proves that it is meant."""
@@ -304,8 +319,6 @@ class DeleteForm(PageForm):
 
 def parse_json_object(text: str) -> dict[str, Any]:
     """A JSON object typed by a person. Raises ValidationError naming line and column."""
-    import json
-
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
@@ -315,8 +328,3 @@ def parse_json_object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValidationError("Expected a JSON object: { … }.")
     return value
-
-
-def copy_options(options: ProjectOptions) -> ProjectOptions:
-    """A copy that may be changed without touching the original's lists."""
-    return msgspec.convert(msgspec.to_builtins(options), ProjectOptions)

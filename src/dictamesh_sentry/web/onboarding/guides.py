@@ -45,6 +45,11 @@ class Platform:
         """What the search box of the catalog looks in, in lower case."""
         return f"{self.name} {self.id} {self.keywords}".lower()
 
+    @property
+    def tint(self) -> str:
+        """The colour class of the monogram (``t0`` … ``t5``)."""
+        return f"t{self.hue // 60 % 6}"
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
