@@ -1,0 +1,44 @@
+"""``/metrics``: what every role counted, and the lag of the streams, in Prometheus' text format."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from dictamesh_sentry.protocol.messages import TOPIC_EVENTS, TOPIC_INGEST, TOPIC_OUTCOMES
+from dictamesh_sentry.streams.factory import stream_lags
+from dictamesh_sentry.streams.interface import StreamUnavailableError
+from dictamesh_sentry.telemetry import MULTIPROCESS_FOLDER
+
+TOPICS = (TOPIC_INGEST, TOPIC_OUTCOMES, TOPIC_EVENTS)
+_FILE_OF_PROCESS = re.compile(r"_(\d+)\.db$")
+
+
+def forget_dead_processes() -> None:
+    """Drop the gauges of roles that ended. Counters stay: they are part of the sum."""
+    for path in Path(MULTIPROCESS_FOLDER).glob("gauge_live*.db"):
+        matched = _FILE_OF_PROCESS.search(path.name)
+        if matched and not Path(f"/proc/{matched.group(1)}").exists() and os.path.isdir("/proc"):
+            mark_process_dead(int(matched.group(1)), MULTIPROCESS_FOLDER)
+
+
+def render() -> tuple[bytes, str]:
+    """The page and its content type."""
+    forget_dead_processes()
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=MULTIPROCESS_FOLDER)
+    messages = Gauge("sentry_stream_lag_messages", "Messages not yet processed", ["topic", "group"], registry=registry)
+    age = Gauge("sentry_stream_lag_seconds", "Age of the oldest of them", ["topic", "group"], registry=registry)
+    for topic in TOPICS:
+        try:
+            lags = stream_lags(topic)
+        except StreamUnavailableError:
+            continue
+        for group, (count, seconds) in lags.items():
+            messages.labels(topic, group).set(count)
+            age.labels(topic, group).set(seconds)
+    return generate_latest(registry), CONTENT_TYPE_LATEST
