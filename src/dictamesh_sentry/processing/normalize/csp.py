@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dictamesh_sentry.processing.normalize.fields import INT, Field, as_object, clean_object, text
-from dictamesh_sentry.processing.normalize.meta import Meta
+from dictamesh_sentry.processing.normalize.meta import Meta, Path
 from dictamesh_sentry.processing.normalize.values import to_int
 
 # Directive → what was blocked, in words.
@@ -61,7 +61,16 @@ _ALIASES = {
     "sample": "script_sample",
     "scriptSample": "script_sample",
 }
-_NUMBER = Field(int, None, lambda value, path, meta: _number(value, path, meta))
+
+
+def _number(value: Any, path: Path, meta: Meta) -> int | None:
+    if type(value) is str and value.isascii() and value.isdigit() and len(value) < 12:
+        return int(value)
+    number = to_int(value)
+    return INT.read(value, path, meta) if number is None else number
+
+
+_NUMBER = Field(int, None, _number)
 _CSP: dict[str, Field] = {
     "effective_directive": text(128),
     "violated_directive": text(1024),
@@ -76,13 +85,6 @@ _CSP: dict[str, Field] = {
     "line_number": _NUMBER,
     "column_number": _NUMBER,
 }
-
-
-def _number(value: Any, path: Any, meta: Meta) -> int | None:
-    if type(value) is str and value.isascii() and value.isdigit() and len(value) < 12:
-        return int(value)
-    number = to_int(value)
-    return INT.read(value, path, meta) if number is None else number
 
 
 def canonical_report(report: dict[str, Any]) -> dict[str, Any]:

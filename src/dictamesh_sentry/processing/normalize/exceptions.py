@@ -144,8 +144,9 @@ def _split_type(exception: dict[str, Any]) -> None:
     """``Word: rest`` without a type is a type and its message."""
     exception.pop("type", None)
     match = _TYPE_AND_VALUE.match(exception.get("value") or "")
-    if match and len(match[1]) <= 256:
-        exception["type"], exception["value"] = match[1], match[2]
+    name, rest = match.groups() if match else (None, None)
+    if name and len(name) <= 256:
+        exception["type"], exception["value"] = name, rest or ""
 
 
 def _read_locks(value: Any, path: Path, meta: Meta) -> dict[str, Any] | None:

@@ -176,19 +176,20 @@ def _clean_frames(frames: list[Any], path: Path, meta: Meta) -> list[dict[str, A
     kept: list[dict[str, Any]] = []
     for index, frame in enumerate(frames):
         if type(frame) is dict:
-            frame_path = (*path, index)
             if index in slim:
-                _slim(frame, frame_path, meta)
-            if _clean_frame(frame, frame_path, meta):
+                _slim(frame, (*path, index), meta)
+            clean_object(frame, FRAME, (*path, len(kept)), meta)
+            if _complete_frame(frame):
                 kept.append(frame)
+            else:
+                meta.error(path, MISSING_ATTRIBUTE, attribute="filename, function or instruction_addr")
         elif frame is not None:
-            meta.invalid((*path, index), frame, "expected an object")
+            meta.invalid(path, frame, "expected an object")
     return kept
 
 
-def _clean_frame(frame: dict[str, Any], path: Path, meta: Meta) -> bool:
-    """Bring one frame into form; False when it says nothing."""
-    clean_object(frame, FRAME, path, meta)
+def _complete_frame(frame: dict[str, Any]) -> bool:
+    """Fill what follows from other attributes; False when the frame says nothing."""
     if frame.get("function") == "?":
         del frame["function"]
     if frame.get("symbol") == "?":
@@ -201,7 +202,6 @@ def _clean_frame(frame: dict[str, Any], path: Path, meta: Meta) -> bool:
     elif abs_path:
         frame["filename"] = _filename_of(abs_path)
     elif "function" not in frame and "instruction_addr" not in frame and "module" not in frame:
-        meta.error(path, MISSING_ATTRIBUTE, attribute="filename, function or instruction_addr")
         return False
     if "context_line" not in frame and (frame.get("pre_context") or frame.get("post_context")):
         frame["context_line"] = ""

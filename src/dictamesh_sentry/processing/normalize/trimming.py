@@ -71,15 +71,16 @@ class _Trimmer:
     def trim(self, value: Any, depth: int, path: Path) -> Any:
         if type(value) is str:
             return self._text(value, path)
-        if type(value) is dict or type(value) is list:
-            if depth == 0:
-                self.meta.remark(path, [LIMIT_RULE, "x"], len(value))
-                self.budget -= 4
-                return None
-            self.budget -= 2
-            return self._object(value, depth, path) if type(value) is dict else self._list(value, depth, path)
+        if type(value) is dict:
+            return self._object(value, depth, path) if depth else self._too_deep(value, path)
+        if type(value) is list:
+            return self._list(value, depth, path) if depth else self._too_deep(value, path)
         self.budget -= _size(value)
         return value
+
+    def _too_deep(self, value: Any, path: Path) -> None:
+        self.meta.remark(path, [LIMIT_RULE, "x"], len(value))
+        self.budget -= 4
 
     def _text(self, text: str, path: Path) -> str:
         size = len(text.encode()) + 2

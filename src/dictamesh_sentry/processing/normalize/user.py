@@ -99,8 +99,10 @@ def _set_or_drop(user: dict[str, Any], address: str) -> None:
 
 
 def _remote_address(event: dict[str, Any], client_ip: str) -> str:
-    env = (event.get("request") or {}).get("env")
-    raw = env.get("REMOTE_ADDR") if type(env) is dict else None
+    env: Any = (event.get("request") or {}).get("env")
+    if type(env) is not dict:
+        return ""
+    raw: Any = env.get("REMOTE_ADDR")
     if type(raw) is not str or not raw:
         return ""
     if raw == AUTO:
@@ -113,8 +115,8 @@ def _remote_address(event: dict[str, Any], client_ip: str) -> str:
 
 
 def _drop_remote_address(event: dict[str, Any]) -> None:
-    request = event.get("request")
-    env = request.get("env") if request else None
+    request: dict[str, Any] = event.get("request") or {}
+    env: Any = request.get("env")
     if type(env) is dict:
         env.pop("REMOTE_ADDR", None)
         if not env:
