@@ -15,13 +15,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
-from urllib.parse import urlsplit
 
 from dictamesh_sentry.processing.grouping.frames import complete_in_app, normalize_filename, text_of
 from dictamesh_sentry.processing.grouping.parameterize import parameterize
 from dictamesh_sentry.processing.grouping.rules.stacktrace import StackFlags, StacktraceRule, apply_rules
 from dictamesh_sentry.processing.grouping.stacks import Stack, analyse
 from dictamesh_sentry.processing.grouping.view import EventView, leaf_exceptions
+from dictamesh_sentry.processing.normalize.csp import blocked_host
 
 Component = dict[str, Any]
 
@@ -170,7 +170,7 @@ def _security_report(view: EventView, _stacks: list[Stack]) -> Variant | None:
     csp = view.event.get("csp")
     if type(csp) is dict:
         directive = text_of(csp.get("effective_directive")) or text_of(csp.get("violated_directive")).split(" ", 1)[0]
-        blocked = blocked_host(csp)
+        blocked = blocked_host(csp) if type(csp.get("blocked_uri")) is str else ""
         return Variant(
             "csp",
             "violated directive and blocked host",
@@ -188,25 +188,6 @@ def _security_report(view: EventView, _stacks: list[Stack]) -> Variant | None:
                 lambda kind=kind, host=host: [component("report", kind), component("host", host)],
             )
     return None
-
-
-def blocked_host(csp: dict[str, Any]) -> str:
-    """Whom the policy blocked: a host, a scheme (``data:``), ``'self'`` for the page's own host or a keyword."""
-    blocked = text_of(csp.get("blocked_uri"))
-    own = _host(text_of(csp.get("document_uri")))
-    host = _host(blocked)
-    if blocked in ("", "self", "'self'") or (host and host == own):
-        return "'self'"
-    if host:
-        return host
-    return f"{blocked.split(':', 1)[0]}:" if ":" in blocked else blocked
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).netloc.lower() if "://" in url else ""
-    except ValueError:
-        return ""
 
 
 def _crashed_thread(view: EventView, stacks: list[Stack]) -> Variant | None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from dictamesh_sentry.processing.grouping.frames import text_of
 from dictamesh_sentry.processing.grouping.functions import UNKNOWN
-from dictamesh_sentry.processing.grouping.strategies import blocked_host
 from dictamesh_sentry.processing.grouping.view import EventView
+from dictamesh_sentry.processing.normalize.csp import blocked_host
 
 MAX_TITLE = 255
 MAX_CULPRIT = 255
@@ -128,7 +128,7 @@ def _report(view: EventView, kind: str) -> dict[str, Any]:
     report = view.event.get(kind)
     if kind == "csp" and type(report) is dict:
         directive = text_of(report.get("effective_directive")) or text_of(report.get("violated_directive"))
-        uri = blocked_host(report)
+        uri = blocked_host(report) if type(report.get("blocked_uri")) is str else ""
         return {
             "directive": clip(directive, 128),
             "uri": clip(uri, 256),

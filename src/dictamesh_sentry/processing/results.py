@@ -1,0 +1,104 @@
+"""What the pure steps make of one message. Plain data, so that it can cross a process boundary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from dictamesh_sentry.protocol.messages import OutcomeEntry
+
+
+@dataclass(slots=True)
+class Report:
+    """Someone's words about an event (``user_report`` or ``feedback``)."""
+
+    project_id: int
+    key_id: int
+    event_id: str
+    name: str
+    email: str
+    comments: str
+    environment: str
+    source: str
+    received: float
+
+
+@dataclass(slots=True)
+class Attachment:
+    """A file of an event."""
+
+    project_id: int
+    key_id: int
+    event_id: str
+    name: str
+    type: str
+    mimetype: str
+    data: bytes
+    received: float
+
+
+@dataclass(slots=True)
+class EventRecord:
+    """An event that passed every pure step. ``row`` follows ``rows.COLUMNS``; its issue is still open."""
+
+    project_id: int
+    organization_id: int
+    key_id: int
+    event_id: str
+    hash: str
+    data_category: int
+    received: float
+    timestamp: float
+    partition: int
+    offset: int
+    row: list[Any]
+    algorithm: str
+    type: str
+    category: str
+    title: str
+    culprit: str
+    level: str
+    platform: str
+    logger: str
+    metadata: dict[str, Any]
+    is_unhandled: bool
+    priority: str
+    environment: str
+    release: str
+    user: str
+    tags: dict[str, str]
+    attachments: list[Attachment] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
+
+    @property
+    def identity(self) -> tuple[int, str]:
+        """What makes two messages the same event."""
+        return (self.project_id, self.event_id)
+
+    @property
+    def hash_key(self) -> tuple[int, str]:
+        return (self.project_id, self.hash)
+
+
+@dataclass(slots=True)
+class MessageResult:
+    """Everything one message leads to. ``attachments`` and ``reports`` here belong to no event of the message."""
+
+    partition: int
+    offset: int
+    events: list[EventRecord] = field(default_factory=list)
+    attachments: list[Attachment] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
+    outcomes: list[OutcomeEntry] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Failure:
+    """A message whose processing raised: a defect of ours. It goes to the dead letters."""
+
+    partition: int
+    offset: int
+    stage: str
+    reason: str
+    project_id: int | None = None
