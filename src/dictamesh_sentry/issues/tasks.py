@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from dictamesh_sentry.blobs.factory import get_blob_store
 from dictamesh_sentry.eventstore.client import get_store
+from dictamesh_sentry.issues import mail  # noqa: F401 - a worker has to know its task
 from dictamesh_sentry.issues.models import EventAttachment, Issue, IssueHash
 from dictamesh_sentry.tasks.queue import periodic_task, task
 

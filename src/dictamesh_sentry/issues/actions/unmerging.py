@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
@@ -25,6 +26,7 @@ from dictamesh_sentry.issues.snapshots import parse_time, restored_fields
 from dictamesh_sentry.projects.models import Environment, Project
 
 _BATCH = 500
+_HEX = frozenset("0123456789abcdef")
 
 
 def unmerge(actor: User | None, issue: Issue, hashes: Iterable[str]) -> Issue:
@@ -36,6 +38,8 @@ def unmerge(actor: User | None, issue: Issue, hashes: Iterable[str]) -> Issue:
     when none would be left. Needs the event store.
     """
     wanted = sorted(set(hashes))
+    if not all(len(value) == 32 and _HEX.issuperset(value) for value in wanted):
+        raise ActionError("These fingerprints are not part of the issue.")
     environments = _environments_of(issue.project_id, wanted)
     event_ids = _events_with_files(issue, wanted)
     with locked([issue]) as rows:
@@ -186,9 +190,13 @@ def _environments_of(project_id: int, hashes: Sequence[str]) -> dict[str, tuple[
     rows = get_store().rows(
         "SELECT environment, min(timestamp), max(timestamp) FROM events "
         "WHERE project_id = {project:UInt64} AND primary_hash IN {hashes:Array(UUID)} GROUP BY environment",
-        {"project": project_id, "hashes": list(hashes)},
+        {"project": project_id, "hashes": _uuids(hashes)},
     )
     return {name: (_aware(first), _aware(last)) for name, first, last in rows}
+
+
+def _uuids(values: Iterable[str]) -> list[UUID]:
+    return [UUID(value) for value in values]
 
 
 def _aware(value: datetime) -> datetime:
@@ -205,7 +213,7 @@ def _events_with_files(issue: Issue, hashes: Sequence[str]) -> list[str]:
         rows = get_store().rows(
             "SELECT DISTINCT event_id FROM events WHERE project_id = {project:UInt64} "
             "AND primary_hash IN {hashes:Array(UUID)} AND event_id IN {ids:Array(UUID)}",
-            {"project": issue.project_id, "hashes": list(hashes), "ids": ordered[start : start + _BATCH]},
+            {"project": issue.project_id, "hashes": _uuids(hashes), "ids": _uuids(ordered[start : start + _BATCH])},
         )
         found += [str(row[0]).replace("-", "") for row in rows]
     return found

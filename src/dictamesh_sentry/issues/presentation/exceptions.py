@@ -95,7 +95,8 @@ def present_exceptions(
 
 
 def _depths(mechanisms: Sequence[Any]) -> list[int]:
-    """How deep each exception stands in the tree of groups; cycles and unknown parents end the climb."""
+    """How many exception groups each exception is in; a plain chain is flat. Cycles and unknown parents end it."""
+    groups = {integer(item.get("exception_id")) for item in mechanisms if item.get("is_exception_group") is True}
     parents = {
         integer(item.get("exception_id")): integer(item.get("parent_id"))
         for item in mechanisms
@@ -107,7 +108,7 @@ def _depths(mechanisms: Sequence[Any]) -> list[int]:
         parent = integer(item.get("parent_id"))
         while parent is not None and parent in parents and parent not in seen:
             seen.add(parent)
-            depth += 1
+            depth += parent in groups
             parent = parents[parent]
         depths.append(depth)
     return depths
