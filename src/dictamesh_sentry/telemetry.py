@@ -1,51 +1,59 @@
-"""The product's own metrics, declared in one place so that their names and labels stay few.
+"""The product's own metrics, shared by every role.
 
-Labels never carry users' data. Every role writes to files under ``run/prometheus`` in the data folder
-(prometheus-client's multiprocess mode); ``/metrics`` adds them up: see ops/metrics.py.
+Each process writes its values to memory-mapped files in ``run/prometheus`` of the data folder; ``/metrics`` of the
+web role sums them. Labels take values from small fixed sets only: never a project, a key or a path.
 """
 
 from __future__ import annotations
 
 import os
+import socket
+from pathlib import Path
 
 from dictamesh_sentry.config.load import get_settings
 
 
-def _multiprocess_folder() -> str:
-    """Must be known before prometheus_client is first imported; a deployment may set it itself."""
-    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    if not folder:
-        folder = str((get_settings().data_dir / "run" / "prometheus").resolve())
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-    os.makedirs(folder, exist_ok=True)
-    return folder
+def metrics_folder() -> Path:
+    """Where the processes of this machine keep their values. Containers that share a volume do not mix."""
+    host = "".join(char for char in socket.gethostname() if char.isalnum() or char in "-_.") or "localhost"
+    return get_settings().data_dir.resolve() / "run" / "prometheus" / host
 
 
-MULTIPROCESS_FOLDER = _multiprocess_folder()
+# The client library decides between memory and files when it is imported, so the folder must be named first.
+if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    _folder = metrics_folder()
+    try:
+        _folder.mkdir(parents=True, exist_ok=True)
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_folder)
+    except OSError:  # a read-only data folder: this process keeps its metrics to itself
+        pass
 
-from prometheus_client import Counter, Gauge, Histogram  # noqa: E402 - the folder comes first
+from prometheus_client import Counter, Histogram  # noqa: E402
 
-EDGE_REQUESTS = Counter("sentry_edge_requests", "Ingest requests by endpoint and status", ["endpoint", "status"])
-EDGE_BYTES = Counter("sentry_edge_received_bytes", "Bytes received in bodies, as sent")
-EDGE_SECONDS = Histogram(
-    "sentry_edge_request_seconds",
-    "Time from the request's first byte to its answer",
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_BATCH = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+INGEST_REQUESTS = Counter("dictamesh_ingest_requests", "Requests to the ingest endpoints.", ("endpoint", "status"))
+INGEST_SECONDS = Histogram(
+    "dictamesh_ingest_request_seconds", "Time from request to answer, body included.", ("endpoint",), buckets=_LATENCY
 )
-PROCESSED = Counter("sentry_processing_messages", "Messages taken from a stream and finished", ["topic"])
-DEAD_LETTERS = Counter("sentry_processing_dead_letters", "Messages that failed and were set aside", ["stage"])
-UNKNOWN_ITEMS = Counter("sentry_processing_unknown_items", "Envelope items of a type nobody knows")
-BATCH_SECONDS = Histogram(
-    "sentry_processing_batch_seconds",
-    "Time to finish a batch, by stage",
-    ["stage"],
-    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+INGEST_BYTES = Counter("dictamesh_ingest_bytes", "Bytes of request bodies as received.")
+EDGE_OUTCOMES = Counter(
+    "dictamesh_edge_outcomes", "Items dropped before the stream, by fate and category.", ("outcome", "category")
 )
-EVENT_AGE_SECONDS = Histogram(
-    "sentry_processing_event_age_seconds",
-    "Time from acceptance at the edge to being stored",
-    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800),
+
+PROCESSED_MESSAGES = Counter("dictamesh_processed_messages", "Messages a consumer finished.", ("topic", "result"))
+PROCESSED_ITEMS = Counter("dictamesh_processed_items", "Items processing finished.", ("outcome", "category"))
+PROCESSING_BATCH_SECONDS = Histogram(
+    "dictamesh_processing_batch_seconds", "Time a consumer needs for a batch.", ("topic",), buckets=_BATCH
 )
-HEARTBEAT = Gauge(
-    "sentry_role_heartbeat_timestamp", "When a role last said it is alive", ["role"], multiprocess_mode="max"
+PROCESSING_BATCH_SIZE = Histogram(
+    "dictamesh_processing_batch_messages",
+    "Messages in a batch.",
+    ("topic",),
+    buckets=(1, 5, 10, 50, 100, 250, 500, 1000),
 )
+EVENT_DELAY_SECONDS = Histogram(
+    "dictamesh_event_delay_seconds", "Age of an event when it becomes queryable.", buckets=(*_BATCH, 60, 300)
+)
+TASKS = Counter("dictamesh_tasks", "Background tasks by result.", ("result",))
