@@ -17,7 +17,7 @@ ALLOWED_HOSTS = ["*"]  # every absolute link is built from url_prefix, never fro
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en-us"
-ROOT_URLCONF = "dictamesh_sentry.web.urls"
+ROOT_URLCONF = "dictamesh_sentry.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
 LOGIN_URL = "/auth/login/"
@@ -46,6 +46,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "dictamesh_sentry.web.middleware.ServerTimingMiddleware",
     "dictamesh_sentry.web.middleware.SecurityHeadersMiddleware",
+    "dictamesh_sentry.accounts.client_address.ClientAddressMiddleware",
+    "dictamesh_sentry.api.middleware.ApiMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -178,6 +178,22 @@ class Settings(BaseModel):
         14, env="SENTRY_AUTH_SESSION_DAYS", option="auth.session-days", ge=1, le=365, doc="Days a login lasts."
     )
 
+    # Web API
+    api_rate_limit: int = setting(
+        1000,
+        env="SENTRY_API_RATE_LIMIT",
+        option="api.rate-limit",
+        ge=0,
+        doc="Requests a token, session or anonymous address may make to the web API in ten seconds, per web process. "
+        "0: no limit.",
+    )
+    api_allowed_origins: str = setting(
+        "*",
+        env="SENTRY_API_ALLOWED_ORIGINS",
+        option="api.allowed-origins",
+        doc="Origins whose pages may call the web API with a token, comma-separated. *: any. Cookies never cross origins.",
+    )
+
     # Self-observation (plan: sentry.conf.py)
     metrics_sample_rate: float = setting(
         1.0, env="SENTRY_METRICS_SAMPLE_RATE", ge=0, le=1, doc="Share of the product's own metrics that is recorded."
