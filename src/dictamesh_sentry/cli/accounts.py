@@ -28,7 +28,7 @@ def createuser(
     if password is None:
         if no_input:
             fail("--no-input needs --password")
-        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+        password = str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
     setup_django()
     from django.core.exceptions import ValidationError
 
@@ -76,4 +76,4 @@ def create_token(
     if as_json:
         print_json({"token": text})
     else:
-        console.print(text, markup=False)
+        console.print(text, markup=False, soft_wrap=True)

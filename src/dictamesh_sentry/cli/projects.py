@@ -37,4 +37,4 @@ def create_project(
     if as_json:
         print_json({"id": str(project.pk), "slug": project.slug, "dsn": dsn})
     else:
-        console.print(f"Created {target.slug}/{project.slug}\nDSN  {dsn}", markup=False)
+        console.print(f"Created {target.slug}/{project.slug}\nDSN  {dsn}", markup=False, soft_wrap=True)

@@ -117,7 +117,7 @@ def _greet(url: str, seconds: float) -> None:
     greeting = Path(os.environ["SENTRY_DATA_DIR"]) / "run" / "greeting.txt"
     console.print(f"\n[bold green]DictaMesh Sentry is serving {url}[/bold green]  (ready in {seconds:.1f} s)")
     if greeting.exists():
-        console.print(greeting.read_text(), end="", markup=False)
+        console.print(greeting.read_text(), end="", markup=False, soft_wrap=True)
     console.print("  Stop     Ctrl-C\n")
 
 

@@ -87,7 +87,7 @@ def init(
     if as_json:
         print_json(facts)
     elif not for_up:
-        console.print(greeting, end="", markup=False)
+        console.print(greeting, end="", markup=False, soft_wrap=True)
         console.print("  Start    dictamesh-sentry up")
 
 
