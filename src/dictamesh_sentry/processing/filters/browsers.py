@@ -88,8 +88,10 @@ def is_legacy_browser(user_agent: str, subfilters: Iterable[str]) -> bool:
 
 _crawler = re2.compile(
     r"(?i)Mediapartners-Google|AdsBot-Google|Googlebot|FeedFetcher-Google|Storebot-Google|"
-    r"BingBot|BingPreview|Baiduspider|Slurp|Sogou|facebookexternalhit|facebookcatalog|facebookbot|meta-external|ia_archiver|"
-    r"\bbots?\b|\bspider\b|Slackbot|Slack-ImgProxy|Calypso AppCrawler|Calypso|pingdom|lyticsbot|AWS Security Scanner|HubSpot Crawler|"
+    r"BingBot|BingPreview|Baiduspider|Slurp|Sogou|facebookexternalhit|facebookcatalog|facebookbot|"
+    r"meta-external|ia_archiver|"
+    r"\bbots?\b|\bspider\b|Slackbot|Slack-ImgProxy|Calypso AppCrawler|Calypso|pingdom|lyticsbot|"
+    r"AWS Security Scanner|HubSpot Crawler|"
     r"Bytespider|Better Uptime|Cloudflare-Healthchecks|GTmetrix|BrightEdgeOnCrawl|ELB-HealthChecker|Yeti/|naver|"
     r"ClaudeBot|CCBot|GPTBot|OAI-SearchBot|PerplexityBot|Applebot|DuckDuckBot|Lightpanda"
 )
