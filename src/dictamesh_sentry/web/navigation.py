@@ -36,19 +36,23 @@ def settings_navigation(request: HttpRequest, organization: Organization | None)
     groups: list[dict[str, Any]] = []
     if organization is not None:
         base = f"/settings/{organization.slug}/"
+        access = getattr(request, "access", None)
+        audit = [("Audit log", f"{base}audit-log/")] if access is None or access.has_scope("org:write") else []
         groups.append(_group(request, "Organization", [
-            ("General", base), ("Projects", f"{base}projects/"), ("Teams", f"{base}teams/"),
-            ("Members", f"{base}members/"), ("Audit log", f"{base}audit-log/"),
+            ("General", base), ("Security and privacy", f"{base}security-and-privacy/"), ("Projects", f"{base}projects/"),
+            ("Teams", f"{base}teams/"), ("Members", f"{base}members/"), ("Quotas", f"{base}quotas/"), *audit,
         ]))  # fmt: skip
         parts = request.path.split("/")
         if request.path.startswith(f"{base}projects/") and len(parts) > 5 and parts[4] != "new":
             project = f"{base}projects/{parts[4]}/"
             groups.insert(0, _group(request, f"Project {parts[4]}", [
-                ("General", project), ("Client keys (DSN)", f"{project}keys/"), ("Inbound filters", f"{project}filters/"),
+                ("General", project), ("Client keys (DSN)", f"{project}keys/"), ("Teams", f"{project}teams/"),
+                ("Environments", f"{project}environments/"), ("Inbound filters", f"{project}filters/"),
                 ("Data scrubbing", f"{project}security-and-privacy/"), ("Issue grouping", f"{project}issue-grouping/"),
             ]))  # fmt: skip
     groups.append(_group(request, "Account", [
-        ("Details", "/settings/account/"), ("API tokens", "/settings/account/api-tokens/"),
+        ("Details", "/settings/account/"), ("Password", "/settings/account/password/"),
+        ("Appearance", "/settings/account/appearance/"), ("API tokens", "/settings/account/api-tokens/"),
     ]))  # fmt: skip
     return groups
 
