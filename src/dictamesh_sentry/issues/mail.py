@@ -12,8 +12,9 @@ from dictamesh_sentry.accounts.models import User
 from dictamesh_sentry.config.load import get_settings
 from dictamesh_sentry.issues.activity import NOTE, NOTIFIED, describe
 from dictamesh_sentry.issues.models import Activity, ActivityNotice, Issue, IssueSubscription
-from dictamesh_sentry.issues.queries import short_id
+from dictamesh_sentry.issues.short_id import short_id
 from dictamesh_sentry.organizations.models import OrganizationMember
+from dictamesh_sentry.projects.queries import visible_to
 from dictamesh_sentry.tasks.queue import task
 
 log = structlog.get_logger(__name__)
@@ -53,8 +54,6 @@ def recipients(activity: Activity) -> list[User]:
 
 
 def _may_see(user: User, issue: Issue) -> bool:
-    from dictamesh_sentry.projects.queries import visible_to
-
     return visible_to(user, issue.project.organization).filter(pk=issue.project_id).exists()
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from django.db import transaction
 
 from dictamesh_sentry.accounts.models import User
-from dictamesh_sentry.issues.models import Issue, IssueSubscription
+from dictamesh_sentry.issues.models import Issue, IssueHash, IssueSubscription
+from dictamesh_sentry.issues.short_id import short_id
 
 
 class ActionError(ValueError):
@@ -17,13 +18,19 @@ class ActionError(ValueError):
 
 
 @contextmanager
-def locked(issues: Iterable[Issue]) -> Iterator[list[Issue]]:
-    """The current rows of ``issues``, locked until the transaction this opens ends, in id order (no deadlocks)."""
+def locked(issues: Iterable[Issue], *, with_hashes: bool = False) -> Iterator[list[Issue]]:
+    """The current rows of ``issues``, locked until the transaction this opens ends, in id order.
+
+    ``with_hashes`` locks their fingerprints first, in the order in which ingest locks them: no deadlock.
+    """
+    ids = [issue.pk for issue in issues]
     with transaction.atomic():
+        if with_hashes:
+            list(IssueHash.objects.select_for_update().filter(issue__in=ids).order_by("pk").values_list("pk"))
         yield list(
             Issue.objects.select_for_update(of=("self",))
-            .select_related("project")
-            .filter(pk__in=[issue.pk for issue in issues], is_pending_deletion=False)
+            .select_related("project__organization")
+            .filter(pk__in=ids, is_pending_deletion=False)
             .order_by("pk")
         )
 
@@ -60,6 +67,4 @@ def after_commit(work: Callable[[], object]) -> None:
 
 def issue_reference(issue: Issue) -> dict[str, Any]:
     """How activities name another issue; enough to show it when it is gone."""
-    from dictamesh_sentry.issues.queries import short_id
-
     return {"id": str(issue.pk), "shortId": short_id(issue), "title": issue.title}

@@ -22,7 +22,7 @@ def delete(actor: User | None, issues: Iterable[Issue], *, discard: bool = False
     are filtered from now on (outcome ``discarded-hash``), until ``restore_discarded``. Returns what was deleted.
     """
     given = list(issues)
-    with locked(given) as rows:
+    with locked(given, with_hashes=True) as rows:
         for row in rows:
             hashes = IssueHash.objects.filter(issue=row)
             if discard:

@@ -33,7 +33,7 @@ def merge(actor: User | None, issues: Iterable[Issue]) -> Issue:
     given = list(issues)
     if len(given) > MAX_MERGED:
         raise ActionError(f"At most {MAX_MERGED} issues can be merged at once.")
-    with locked(given) as rows:
+    with locked(given, with_hashes=True) as rows:
         if len(rows) < 2:
             raise ActionError("Merging needs at least two issues.")
         if len({row.project_id for row in rows}) > 1:

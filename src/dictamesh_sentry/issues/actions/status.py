@@ -12,7 +12,8 @@ from dictamesh_sentry.accounts.models import User
 from dictamesh_sentry.issues import activity
 from dictamesh_sentry.issues.actions.base import ActionError, differing, locked, subscribe, write
 from dictamesh_sentry.issues.models import Issue
-from dictamesh_sentry.releases.models import Release, ReleaseProject
+from dictamesh_sentry.releases.models import Release
+from dictamesh_sentry.releases.queries import latest_release
 
 MAX_ARCHIVE = timedelta(days=3650)
 _CLEARED: dict[str, Any] = {
@@ -22,19 +23,6 @@ _CLEARED: dict[str, Any] = {
     "resolved_in_commit": "",
     "snooze": {},
 }
-
-
-def latest_release(project_id: int) -> Release | None:
-    """The project's newest release that is not archived: by date of release, else by when it was first heard of."""
-    from django.db.models.functions import Coalesce
-
-    row = (
-        ReleaseProject.objects.filter(project_id=project_id, release__is_archived=False)
-        .select_related("release")
-        .order_by(Coalesce("release__date_released", "release__date_added").desc(), "-release_id")
-        .first()
-    )
-    return row.release if row else None
 
 
 def resolve(

@@ -42,7 +42,7 @@ def unmerge(actor: User | None, issue: Issue, hashes: Iterable[str]) -> Issue:
         raise ActionError("These fingerprints are not part of the issue.")
     environments = _environments_of(issue.project_id, wanted)
     event_ids = _events_with_files(issue, wanted)
-    with locked([issue]) as rows:
+    with locked([issue], with_hashes=True) as rows:
         if not rows:
             raise ActionError("This issue is being deleted.")
         source = rows[0]
