@@ -25,8 +25,8 @@ os.environ["SENTRY_MAIL_BACKEND"] = "dummy"
 @pytest.fixture(scope="session")
 def _event_store_process() -> Iterator[None]:
     """One embedded event store for the whole run."""
-    from dictamesh_sentry.eventstore.embedded.launch import ensure_running  # noqa: PLC0415 - reads the environment
-    from dictamesh_sentry.eventstore.migrate import migrate  # noqa: PLC0415
+    from dictamesh_sentry.eventstore.embedded.launch import ensure_running
+    from dictamesh_sentry.eventstore.migrate import migrate
 
     os.environ["DICTAMESH_STORE_SYNC"] = "0"
     with ensure_running():
@@ -37,8 +37,8 @@ def _event_store_process() -> Iterator[None]:
 @pytest.fixture
 def event_store(_event_store_process: None) -> Iterator[EventStore]:
     """The event store, with its tables created and empty."""
-    from dictamesh_sentry.eventstore.client import get_store  # noqa: PLC0415
+    from dictamesh_sentry.eventstore.client import get_store
 
     store = get_store()
     store.command("TRUNCATE TABLE events")
-    yield store
+    return store

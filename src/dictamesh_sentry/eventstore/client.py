@@ -24,6 +24,7 @@ _TIMEOUT_CODES = frozenset({158, 159, 160, 241, 307, 394, 396})
 _UNAVAILABLE_CODES = frozenset({202, 209, 210, 279, 425, 516})
 _POOL_SIZE = 8
 _COMMAND_SECONDS = 600
+_FAULTY_SETTING = "use_top_k_dynamic_filtering"  # ClickHouse 26.5 fails on ORDER BY of a time and a UUID with it
 
 common.set_setting("autogenerate_session_id", False)
 common.set_setting("autogenerate_query_id", False)
@@ -214,7 +215,7 @@ class ClickHouseStore:
     def _connect(self, address: Address) -> Client:
         self._address = address
         try:
-            return clickhouse_connect.get_client(
+            client = clickhouse_connect.get_client(
                 host=address.host,
                 port=address.port,
                 username=address.user,
@@ -228,6 +229,9 @@ class ClickHouseStore:
                 query_limit=0,
                 pool_mgr=get_pool_manager(maxsize=_POOL_SIZE),
             )
+            if _FAULTY_SETTING in client.server_settings:
+                client.set_client_setting(_FAULTY_SETTING, 0)
+            return client
         except Error as error:
             translated = _translated(error)
             if isinstance(translated, QueryError):

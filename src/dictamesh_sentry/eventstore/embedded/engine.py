@@ -224,6 +224,7 @@ class Engine:
             "max_threads": threads,
             "max_memory_usage": str(budget // 2),
             "max_execution_time": "30",
+            "use_top_k_dynamic_filtering": "0",  # 26.5 mixes up the types of two sort keys
             "max_bytes_before_external_group_by": str(budget // 4),
             "max_bytes_before_external_sort": str(budget // 4),
             "max_result_bytes": str(budget // 4),

@@ -24,10 +24,31 @@ _COMPRESS_FROM = 1024
 _FORMAT_CLAUSE = re.compile(rb"\bFORMAT\s+([A-Za-z0-9]+)\s*;?\s*\Z", re.IGNORECASE)
 # URL parameters that steer the transport; everything else that is no param_ is a setting.
 _TRANSPORT = frozenset(
-    "query database default_format user password quota_key query_id session_id session_timeout session_check compress "
-    "decompress buffer_size wait_end_of_query client_protocol_version role enable_http_compression stacktrace "
-    "send_progress_in_http_headers http_headers_progress_interval_ms cancel_http_readonly_queries_on_client_close "
-    "http_zlib_compression_level http_native_compression_disable_checksumming_on_decompress".split()
+    {
+        "query",
+        "database",
+        "default_format",
+        "user",
+        "password",
+        "quota_key",
+        "query_id",
+        "session_id",
+        "session_timeout",
+        "session_check",
+        "compress",
+        "decompress",
+        "buffer_size",
+        "wait_end_of_query",
+        "client_protocol_version",
+        "role",
+        "enable_http_compression",
+        "stacktrace",
+        "send_progress_in_http_headers",
+        "http_headers_progress_interval_ms",
+        "cancel_http_readonly_queries_on_client_close",
+        "http_zlib_compression_level",
+        "http_native_compression_disable_checksumming_on_decompress",
+    }
 )
 _STATUS = {
     # Statement is wrong

@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS events
     location String CODEC(ZSTD(1)),
 
     user String CODEC(ZSTD(1)),
+    user_hash UInt64 MATERIALIZED if(user = '', 0, cityHash64(user)),
     user_id String CODEC(ZSTD(1)),
     user_email String CODEC(ZSTD(1)),
     user_username String CODEC(ZSTD(1)),
