@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Optional, TypedDict
+
+import msgspec
 
 from dictamesh_sentry.processing.normalize import values
 from dictamesh_sentry.processing.normalize.meta import Meta, Path
@@ -80,7 +82,7 @@ def _kept(result: Any, value: Any, reason: str, path: Path, meta: Meta) -> Any:
 
 
 BOOL = scalar(bool, values.to_bool, "a boolean")
-INT = Field(None, None, scalar(int, values.to_int, "an integer").read)
+INT = scalar(int, values.to_int, "an integer")
 NUMBER = scalar(float, values.to_number, "a number")
 ADDRESS = converted(values.to_address, "an address")
 TIMESTAMP = converted(values.to_timestamp, "a timestamp")
@@ -126,6 +128,42 @@ def _rewrite(obj: dict[str, Any], odd: list[str], table: Table, path: Path, meta
         existing = obj.get(other)
         merged = {**spilled, **existing} if type(existing) is dict else spilled
         obj[other] = table[other][2](merged, (*path, other), meta)
+
+
+class FastList:
+    """Checks a list of objects that all are as they should be, many times faster than ``clean_object`` can.
+
+    ``kinds`` says what attributes are that have their own cleaning; an object with any other of those, or with
+    anything else to mend, is left to the table.
+    """
+
+    def __init__(self, name: str, table: Table, kinds: Mapping[str, Any]) -> None:
+        attributes = {key: kinds.get(key, _native_type(field)) for key, field in table.items()}
+        self._kind: Any = TypedDict(name, attributes, total=False)  # pyright: ignore[reportArgumentType]
+        self._list: Any = list[self._kind]
+
+    def convert(self, items: list[Any]) -> list[Any]:
+        """The elements, each either a checked copy without unknown attributes, or the very same object to clean."""
+        try:
+            return [_without_nulls(item) for item in msgspec.convert(items, self._list)]
+        except msgspec.ValidationError:
+            return [self._one(item) for item in items]
+
+    def _one(self, item: Any) -> Any:
+        try:
+            return _without_nulls(msgspec.convert(item, self._kind))
+        except msgspec.ValidationError:
+            return item
+
+
+def _native_type(field: Field) -> Any:
+    if field.kind is str and field.longest is not None:
+        return Optional[Annotated[str, msgspec.Meta(max_length=field.longest)]]  # noqa: UP045
+    return field.kind | None if field.kind in (bool, int) else None
+
+
+def _without_nulls(item: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in item.items() if value is not None} if None in item.values() else item
 
 
 def as_object(value: Any, path: Path, meta: Meta) -> dict[str, Any] | None:

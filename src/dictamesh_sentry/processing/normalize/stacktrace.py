@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 from dictamesh_sentry.processing.normalize.fields import (
     ADDRESS,
     BOOL,
     INT,
+    FastList,
     Field,
     anything,
     as_object,
@@ -35,6 +38,12 @@ def _read_lines(value: Any, path: Path, meta: Meta) -> list[str] | None:
     if type(value) is not list:
         meta.invalid(path, value, "expected a list of lines")
         return None
+    if len(value) <= _CONTEXT_LINES:
+        for line in value:
+            if type(line) is not str or len(line) > _LINE_LENGTH:
+                break
+        else:
+            return value
     lines: list[str] = []
     for index, line in enumerate(value[:_CONTEXT_LINES]):
         if line is None:
@@ -103,6 +112,26 @@ FRAME: dict[str, Field] = {
     "lock": nested(_read_lock),
     "data": container(dict, 2048, 5, "an object"),
 }
+
+
+_SOURCE_LINES = Annotated[
+    list[Annotated[str, msgspec.Meta(max_length=_LINE_LENGTH)]], msgspec.Meta(max_length=_CONTEXT_LINES)
+]
+_FAST_FRAMES = FastList(
+    "Frame",
+    FRAME,
+    {"pre_context": _SOURCE_LINES | None, "post_context": _SOURCE_LINES | None, "vars": dict[str, Any] | None},
+)
+
+
+def _trim_vars(frame: dict[str, Any], path: Path, index: int, meta: Meta) -> None:
+    local = frame.get("vars")
+    if local:
+        trimmed = trim_container(local, _VARS_BYTES, _VARS_DEPTH, (*path, index, "vars"), meta)
+        if trimmed is not local:
+            frame["vars"] = trimmed
+    elif local is not None:
+        del frame["vars"]
 
 
 def _read_registers(value: Any, path: Path, meta: Meta) -> dict[str, str] | None:
@@ -174,11 +203,15 @@ def _limit_frames(frames: list[Any], path: Path, meta: Meta) -> list[Any]:
 def _clean_frames(frames: list[Any], path: Path, meta: Meta) -> list[dict[str, Any]]:
     slim = _frames_to_slim(frames) if len(frames) > FRAMES_WITH_DETAILS else ()
     kept: list[dict[str, Any]] = []
-    for index, frame in enumerate(frames):
+    for index in slim:
+        if type(frames[index]) is dict:
+            _slim(frames[index], (*path, index), meta)
+    for original, frame in zip(frames, _FAST_FRAMES.convert(frames), strict=True):
         if type(frame) is dict:
-            if index in slim:
-                _slim(frame, (*path, index), meta)
-            clean_object(frame, FRAME, (*path, len(kept)), meta)
+            if frame is original:
+                clean_object(frame, FRAME, (*path, len(kept)), meta)
+            else:
+                _trim_vars(frame, path, len(kept), meta)
             if _complete_frame(frame):
                 kept.append(frame)
             else:

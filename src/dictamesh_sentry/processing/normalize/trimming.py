@@ -41,19 +41,20 @@ def trim_container(value: Any, max_bytes: int, max_depth: int, path: Path, meta:
     What is over loses its tail: text is cut, the last elements go, containers that are too deep become null.
     ``value`` is changed in place where it can be.
     """
-    raw = orjson.dumps(value)
-    if len(raw) <= max_bytes and raw.count(b"{") + raw.count(b"[") <= max_depth:
-        return value
-    if len(raw) <= max_bytes and not _deeper_than(value, max_depth):
-        return value
+    if len(orjson.dumps(value)) <= max_bytes:
+        kind = type(value)
+        if (kind is not dict and kind is not list) or not _deeper_than(value, max_depth):
+            return value
     return _Trimmer(max_bytes, meta).trim(value, max_depth, path)
 
 
 def _deeper_than(value: Any, depth: int) -> bool:
-    if type(value) is dict:
-        return depth == 0 or any(_deeper_than(child, depth - 1) for child in value.values())
-    if type(value) is list:
-        return depth == 0 or any(_deeper_than(child, depth - 1) for child in value)
+    if depth == 0:
+        return True
+    for child in value.values() if type(value) is dict else value:
+        kind = type(child)
+        if (kind is dict or kind is list) and child and _deeper_than(child, depth - 1):
+            return True
     return False
 
 
