@@ -92,7 +92,7 @@ _ISSUE_FIELDS = (
 )  # fmt: skip
 
 _EVENT_FIELDS = (
-    _event("message", "contains", "", "Part of the title, message, culprit or transaction", "timeout", '"connection lost"'),
+    _event("message", "contains", "", "Part of the title, message, culprit or transaction", "timeout", '"lost it"'),
     _event("title", "text", "title", "Title of the event", '"ValueError: bad value"', "*Timeout*"),
     _event("culprit", "text", "culprit", "Where it happened: function or transaction", "app.views.*"),
     _event("location", "text", "location", "File of the responsible frame", "*/checkout.py"),
@@ -115,7 +115,7 @@ _EVENT_FIELDS = (
     _event("release.package", "semver", "release", "Package of the release", "shop"),
     _event("release.build", "semver", "release", "Build of the release", "20260131"),
     _event("dist", "text", "dist", "Distribution of the release", "14G60"),
-    _event("user", "user", "user", "Any identity of the user, or kind:value", "jane@example.com", "id:42", "email:jane@*"),
+    _event("user", "user", "user", "Any identity of the user, or kind:value", "jane@example.com", "id:42"),
     _event("user.id", "text", "user_id", "Id of the user", "42"),
     _event("user.email", "text", "user_email", "E-mail of the user", "*@example.com"),
     _event("user.username", "text", "user_username", "Name of the user", '"Jane Doe"'),

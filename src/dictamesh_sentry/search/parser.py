@@ -32,11 +32,11 @@ start: [expression]
 
 _OR.5: /OR(?=[\s()]|\Z)/i
 _AND.5: /AND(?=[\s()]|\Z)/i
-FILTER.4: /%(filter)s/s
-PHRASE.3: /%(quoted)s/s
+FILTER.4: /<filter>/s
+PHRASE.3: /<phrase>/s
 TEXT.1: /[^\s()]+/
-%%ignore /\s+/
-""" % {"filter": FILTER.replace("/", r"\/"), "quoted": QUOTED.replace("/", r"\/")}
+%ignore /\s+/
+""".replace("<filter>", FILTER).replace("<phrase>", QUOTED)
 
 _TOKENS = re.compile(rf"(?P<filter>{FILTER})|(?P<phrase>{QUOTED})|(?P<text>[^\s]+)", re.DOTALL)
 _BOOLEAN = re.compile(r"(?:AND|OR)\Z", re.IGNORECASE)

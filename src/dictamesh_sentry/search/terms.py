@@ -19,7 +19,8 @@ HAS_VALUE = rf"(?:{MAP_KEY}|{QUOTED}|[^\s()]+)"
 LIST = rf"\[(?:{QUOTED}|[^\"\]])*\]"
 OPERATOR = r"(?:>=|<=|!=|>|<|=)"
 WORD_OPERATOR = rf"{MARK}(?:Contains|StartsWith|EndsWith){MARK}"
-FILTER = rf"!?(?:has:{HAS_VALUE}|{KEY}:(?:{WORD_OPERATOR}|{OPERATOR})?(?:{LIST}(?=[\s()]|\Z)|{QUOTED}(?=[\s()]|\Z)|[^\s()]*))"
+VALUE = rf"(?:{LIST}(?=[\s()]|\Z)|{QUOTED}(?=[\s()]|\Z)|[^\s()]*)"
+FILTER = rf"!?(?:has:{HAS_VALUE}|{KEY}:(?:{WORD_OPERATOR}|{OPERATOR})?{VALUE})"
 
 _KEY = re.compile(KEY)
 _OPERATOR = re.compile(rf"(?:{WORD_OPERATOR}|{OPERATOR})")
