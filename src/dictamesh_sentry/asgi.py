@@ -21,7 +21,9 @@ from django.core.asgi import get_asgi_application
 
 _django = get_asgi_application()
 
-from dictamesh_sentry.edge.app import EdgeApp, is_ingest_path  # noqa: E402 - needs the app registry
+from dictamesh_sentry.edge.app import EdgeApplication  # noqa: E402 - needs the app registry
+from dictamesh_sentry.edge.js_sdk import JS_SDK_PREFIX, serve_js_sdk  # noqa: E402
+from dictamesh_sentry.edge.routing import find_route  # noqa: E402
 from dictamesh_sentry.ops import health, metrics  # noqa: E402
 from dictamesh_sentry.telemetry import HEARTBEAT  # noqa: E402
 from dictamesh_sentry.web.static_files import PREFIX, serve_static  # noqa: E402
@@ -42,7 +44,7 @@ class Application:
     """Dispatches by path; owns the edge's background work between lifespan start and end."""
 
     def __init__(self) -> None:
-        self.edge = EdgeApp()
+        self.edge = EdgeApplication()
         self._beating: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,10 +52,13 @@ class Application:
             await self._lifespan(receive, send)
             return
         path: str = scope["path"]
-        if is_ingest_path(path):
-            await self.edge(scope, receive, send)
+        route = find_route(path)
+        if route is not None:
+            await self.edge.handle(route, scope, receive, send)
         elif path.startswith(PREFIX):
             await serve_static(scope, send)
+        elif path.startswith(JS_SDK_PREFIX):
+            await serve_js_sdk(scope, send)
         elif path in ("/_health/", "/_health"):
             await self._health(scope, send)
         elif path in ("/metrics", "/metrics/"):

@@ -147,6 +147,14 @@ class Settings(BaseModel):
         doc="Folder of the blob store. Empty: blobs/ in the data folder.",
     )
 
+    # Browser SDK
+    js_sdk_url: str = setting(
+        "",
+        env="SENTRY_JS_SDK_URL",
+        option="js-sdk-loader.url",
+        doc="Where the loader script finds the browser SDK: <url>/<version>/bundle.min.js. Empty: /js-sdk of this server.",
+    )
+
     # Mail
     mail_backend: Literal["console", "smtp", "dummy"] = setting(
         "console",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
@@ -16,14 +17,24 @@ from dictamesh_sentry.telemetry import MULTIPROCESS_FOLDER
 
 TOPICS = (TOPIC_INGEST, TOPIC_OUTCOMES, TOPIC_EVENTS)
 _FILE_OF_PROCESS = re.compile(r"_(\d+)\.db$")
+_KEPT_SECONDS = 86400
 
 
 def forget_dead_processes() -> None:
-    """Drop the gauges of roles that ended. Counters stay: they are part of the sum."""
-    for path in Path(MULTIPROCESS_FOLDER).glob("gauge_live*.db"):
+    """Drop the gauges of processes that ended, and a day later what they counted.
+
+    Until then their counters are part of the sum; Prometheus takes the drop for a restart, which it was.
+    """
+    if not os.path.isdir("/proc"):
+        return
+    for path in Path(MULTIPROCESS_FOLDER).glob("*.db"):
         matched = _FILE_OF_PROCESS.search(path.name)
-        if matched and not Path(f"/proc/{matched.group(1)}").exists() and os.path.isdir("/proc"):
+        if matched is None or Path(f"/proc/{matched.group(1)}").exists():
+            continue
+        if path.name.startswith("gauge_live"):
             mark_process_dead(int(matched.group(1)), MULTIPROCESS_FOLDER)
+        elif time.time() - path.stat().st_mtime > _KEPT_SECONDS:
+            path.unlink(missing_ok=True)
 
 
 def render() -> tuple[bytes, str]:

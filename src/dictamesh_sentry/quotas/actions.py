@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
@@ -37,7 +38,7 @@ def create_quota(
     reason_code: str = "quota_exceeded",
 ) -> Quota:
     """Admit at most ``limit`` of the categories (none: all) per ``window`` seconds. Raises ValidationError."""
-    problems: dict[str, list[str]] = {}
+    problems: dict[str, Any] = {}
     unknown = [name for name in categories if DataCategory.from_name(name) is None]
     if unknown:
         problems["categories"] = [f"Unknown category: {', '.join(unknown)}."]
@@ -106,7 +107,7 @@ def _by_hour(entries: Iterable[OutcomeEntry]) -> dict[_Key, int]:
 
 
 def _raise(rows: list[tuple[_Key, int]], shard: int) -> None:
-    values: list[object] = []
+    values: list[Any] = []
     for (project_id, hour, category, outcome, reason, key_id), quantity in rows:
         moment = connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(hour, UTC))
         values += (project_id, moment, category, outcome, reason, key_id, shard, quantity)
