@@ -68,7 +68,7 @@ class ChangePasswordForm(NewPasswordForm):
         max_length=1024,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
-    field_order = ("current", "password", "repeat")
+    field_order = ["current", "password", "repeat"]
 
 
 class NewAccountForm(PageForm):
@@ -86,4 +86,4 @@ class RegisterForm(NewAccountForm):
     email = forms.EmailField(
         label="E-mail", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "username"})
     )
-    field_order = ("name", "email", "password")
+    field_order = ["name", "email", "password"]

@@ -6,30 +6,21 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.core.exceptions import ValidationError
 
 
 class PageForm(forms.Form):
     """A form whose action may refuse: ``take_errors`` puts the action's messages where the page shows them."""
 
-    template_name = "settings/form.html"
-
     def take_errors(self, error: ValidationError, **aliases: str) -> None:
         """Show an action's ValidationError. ``aliases`` maps the action's field names to this form's."""
-        if not hasattr(error, "error_dict"):
+        if getattr(error, "error_dict", None) is None:
             self.add_error(None, error)
             return
-        for name, errors in error.error_dict.items():
+        for name, messages in error.message_dict.items():
             field = aliases.get(name, name)
-            self.add_error(field if field in self.fields else None, ValidationError(errors))
-
-    @property
-    def first_error(self) -> str:
-        """One message for a toast where there is no room for the form."""
-        for errors in self.errors.values():
-            for message in errors:
-                return str(message)
-        return ""
+            for message in messages:
+                self.add_error(field if field in self.fields else None, message)
 
 
 class LinesField(forms.CharField):
@@ -56,7 +47,7 @@ class LinesField(forms.CharField):
         lines = (value or "").replace("\r", "").split("\n")
         problems = list(self._problems(lines))
         if problems:
-            raise ValidationError(problems[:10])
+            raise ValidationError([ValidationError(problem) for problem in problems[:10]])
         entries = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
         if len(entries) > self.limit:
             raise ValidationError(f"At most {self.limit} entries; there are {len(entries)}.")
@@ -80,8 +71,3 @@ class LinesField(forms.CharField):
 def switch(label: str, help_text: str = "") -> forms.BooleanField:
     """A yes/no option that may be off."""
     return forms.BooleanField(label=label, help_text=help_text, required=False)
-
-
-def non_field_errors_first(form: forms.Form) -> list[str]:
-    """Messages that belong to no field."""
-    return [str(message) for message in form.errors.get(NON_FIELD_ERRORS, [])]

@@ -52,9 +52,7 @@ class OrganizationForm(PageForm):
     slug = forms.CharField(
         label="Slug", max_length=MAX_LENGTH, help_text="Part of every URL. Links with the old slug stop working."
     )
-    default_role = forms.ChoiceField(
-        label="Role of new members", help_text="Preselected when somebody is invited."
-    )
+    default_role = forms.ChoiceField(label="Role of new members", help_text="Preselected when somebody is invited.")
     open_membership = switch("Open membership", "Members see every project and may join any team by themselves.")
     allow_member_invite = switch("Members may invite", "Without it, only managers and owners invite.")
     allow_member_project_creation = switch(
@@ -104,7 +102,8 @@ class SecurityForm(PageForm):
     )
     ip_addresses = switch("Never store IP addresses", "Applies to every project.")
     sensitive_fields = LinesField(
-        label="Global sensitive fields", help_text="One per line. Values of matching keys are filtered in every project."
+        label="Global sensitive fields",
+        help_text="One per line. Values of matching keys are filtered in every project.",
     )
     safe_fields = LinesField(
         label="Global safe fields", help_text="One per line. Never filtered, in any project. Choose with care."
@@ -127,9 +126,7 @@ class TeamForm(PageForm):
     """A team's name, and its slug once it exists."""
 
     name = forms.CharField(label="Name", max_length=64)
-    slug = forms.CharField(
-        label="Slug", max_length=MAX_LENGTH, required=False, help_text="Empty: made from the name."
-    )
+    slug = forms.CharField(label="Slug", max_length=MAX_LENGTH, required=False, help_text="Empty: made from the name.")
 
 
 class TeamMemberForm(PageForm):
@@ -187,7 +184,11 @@ class QuotaForm(PageForm):
     """At most so many of something in a span of time."""
 
     project = forms.TypedChoiceField(
-        label="Applies to", required=False, coerce=int, empty_value=None, help_text="The whole organization, or one project."
+        label="Applies to",
+        required=False,
+        coerce=int,
+        empty_value=None,
+        help_text="The whole organization, or one project.",
     )
     categories = forms.MultipleChoiceField(
         label="Categories",

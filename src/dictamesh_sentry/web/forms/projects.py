@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from dictamesh_sentry.organizations.models import Team
 from dictamesh_sentry.organizations.slugs import MAX_LENGTH
 from dictamesh_sentry.processing.grouping.rules import RuleError, parse_fingerprint_rules, parse_stacktrace_rules
+from dictamesh_sentry.processing.scrub.rules import PiiConfigError, compile_pii_config
 from dictamesh_sentry.projects.actions import LOADER_OPTIONS
 from dictamesh_sentry.projects.models import Project, ProjectKey
 from dictamesh_sentry.projects.options import FilterOptions, ProjectOptions
@@ -191,12 +192,16 @@ def _check_network(text: str) -> None:
 class FilterForm(PageForm):
     """Inbound filters."""
 
-    browser_extensions = switch("Errors of browser extensions", "Injected scripts and extensions, known by their errors.")
+    browser_extensions = switch(
+        "Errors of browser extensions", "Injected scripts and extensions, known by their errors."
+    )
     web_crawlers = switch("Web crawlers", "Events from known search engines and bots.")
     localhost = switch("Local development", "Events from localhost, 127.0.0.1, ::1 and file: pages.")
     health_check_transactions = switch("Health checks", "Transactions like /healthz, /ping and /readyz.")
     chunk_load_errors = switch("Failed chunk loads", "ChunkLoadError of bundlers, typical right after a deploy.")
-    react_hydration_errors = switch("Hydration errors of React", "React's minified errors 418, 419, 421, 422, 423, 425.")
+    react_hydration_errors = switch(
+        "Hydration errors of React", "React's minified errors 418, 419, 421, 422, 423, 425."
+    )
     legacy_browsers = forms.MultipleChoiceField(
         label="Legacy browsers", required=False, choices=LEGACY_BROWSERS, widget=forms.CheckboxSelectMultiple
     )
@@ -239,7 +244,8 @@ class ScrubForm(PageForm):
     defaults = switch("Use the default scrubbers", "Passwords, credit-card numbers, tokens, keys and the like.")
     ip_addresses = switch("Do not store IP addresses")
     sensitive_fields = LinesField(
-        label="Sensitive fields", help_text="One per line. Values of keys that contain it are filtered: ssn, card_number"
+        label="Sensitive fields",
+        help_text="One per line. Values of keys that contain it are filtered: ssn, card_number",
     )
     safe_fields = LinesField(label="Safe fields", help_text="One per line. Never filtered: order_id")
     pii_config = forms.CharField(
@@ -256,9 +262,10 @@ class ScrubForm(PageForm):
         if not text:
             return {}
         config = parse_json_object(text)
-        problems = check_pii_config(config)
-        if problems:
-            raise ValidationError(problems[:10])
+        try:
+            compile_pii_config(config)
+        except PiiConfigError as error:
+            raise ValidationError(f"{error.field}: {error.message}") from error
         return config
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from typing import Any
 
 import msgspec
 from django import forms
 
+from dictamesh_sentry.processing.normalize import RequestInfo, normalize_event
 from dictamesh_sentry.processing.scrub import scrub_event
 from dictamesh_sentry.projects.models import Project
 from dictamesh_sentry.projects.options import ScrubOptions
@@ -16,6 +18,8 @@ from dictamesh_sentry.projects.queries import build_config
 from dictamesh_sentry.web.forms.base import PageForm
 from dictamesh_sentry.web.forms.projects import parse_json_object
 
+#: Old names of the payload, and what normalizing makes of them.
+_RENAMED = {"message": "logentry", "sentry.interfaces.User": "user", "sentry.interfaces.Http": "request"}
 SAMPLE_EVENT: dict[str, Any] = {
     "message": "Payment with 4111 1111 1111 1111 refused",
     "user": {"id": "42", "email": "jane@example.com", "ip_address": "203.0.113.7"},
@@ -44,10 +48,13 @@ class SampleForm(PageForm):
 
 
 def scrubbed_sample(event: dict[str, Any], scrub: ScrubOptions, project: Project) -> str:
-    """The event as it would be stored under ``scrub`` and the organization's options, as indented JSON."""
-    config = build_config(project)
-    options = msgspec.structs.replace(config.options, scrub=scrub)
-    result = copy.deepcopy(event)
-    scrub_event(result, msgspec.structs.replace(config, options=options))
-    result.pop("_meta", None)
-    return json.dumps(result, indent=2, ensure_ascii=False)
+    """The event as it would be stored under ``scrub`` and the organization's options, as indented JSON.
+
+    It is normalized first, as every event is; what normalizing adds is left out.
+    """
+    stored = build_config(project)
+    config = msgspec.structs.replace(stored, options=msgspec.structs.replace(stored.options, scrub=scrub))
+    wanted = {_RENAMED.get(name, name) for name in event}
+    result = normalize_event(copy.deepcopy(event), config, RequestInfo(received=time.time())).data
+    scrub_event(result, config)
+    return json.dumps({name: value for name, value in result.items() if name in wanted}, indent=2, ensure_ascii=False)

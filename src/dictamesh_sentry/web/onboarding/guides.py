@@ -48,7 +48,7 @@ class Platform:
     @property
     def tint(self) -> str:
         """The colour class of the monogram (``t0`` … ``t5``)."""
-        return f"t{self.hue // 60 % 6}"
+        return f"t{(self.hue + 30) // 60 % 6}"
 
 
 @dataclass(frozen=True, slots=True)

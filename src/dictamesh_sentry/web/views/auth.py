@@ -122,9 +122,7 @@ def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             with transaction.atomic():
-                user = actions.create_user(
-                    invitation.email, form.cleaned_data["password"], form.cleaned_data["name"]
-                )
+                user = actions.create_user(invitation.email, form.cleaned_data["password"], form.cleaned_data["name"])
                 member = accept(token, user)
         except ValidationError as error:
             form.take_errors(error)
@@ -134,9 +132,7 @@ def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
     return render(request, "auth/accept.html", {"invitation": invitation, "form": form})
 
 
-def _accept_signed_in(
-    request: HttpRequest, token: str, invitation: OrganizationMember, user: User
-) -> HttpResponse:
+def _accept_signed_in(request: HttpRequest, token: str, invitation: OrganizationMember, user: User) -> HttpResponse:
     problem = ""
     if request.method == "POST":
         try:

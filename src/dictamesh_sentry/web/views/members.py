@@ -59,7 +59,7 @@ def _invite(request: HttpRequest, access: Access, form: InviteForm) -> bool:
         try:
             actions.invite_member(access.user, access.organization, address, form.cleaned_data["role"], chosen)
         except ValidationError as error:
-            form.add_error("emails", [f"{address}: {message}" for message in error.messages])
+            form.add_error("emails", f"{address}: {error.messages[0]}")
         else:
             invited.append(address)
     if invited:

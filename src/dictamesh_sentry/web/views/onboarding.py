@@ -31,9 +31,10 @@ def may_create_projects(access: Access) -> bool:
     """Whether the user may create projects here; plain members only where the organization lets them."""
     if access.has_scope("project:write") or "admin" in access.team_roles.values():
         return True
-    return access.has_scope("project:read") and load_organization_options(
-        access.organization.options
-    ).allow_member_project_creation
+    return (
+        access.has_scope("project:read")
+        and load_organization_options(access.organization.options).allow_member_project_creation
+    )
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def new_project(request: HttpRequest, access: Access) -> HttpResponse:
     if not may_create_projects(access):
         raise ForbiddenError("Members do not create projects in this organization. Ask an admin or a manager.")
     teams = _own_teams_first(access)
-    form = NewProjectForm(request.POST or None, teams=teams, initial={"platform": request.GET.get("platform", "")})
+    form = NewProjectForm(request.POST or None, teams=teams, initial=_initial(request, teams))
     if request.method == "POST" and form.is_valid():
         answers = form.cleaned_data
         chosen = [team for team in teams if team.pk == answers["team"]]
@@ -78,6 +79,10 @@ def new_project(request: HttpRequest, access: Access) -> HttpResponse:
         "is_first": not queries.visible_to(request.user, access.organization, access).exists(),
     }
     return render(request, "onboarding/new_project.html", context)
+
+
+def _initial(request: HttpRequest, teams: list[Team]) -> dict[str, object]:
+    return {"platform": request.GET.get("platform", ""), "team": teams[0].pk if teams else None}
 
 
 def _own_teams_first(access: Access) -> list[Team]:
@@ -120,7 +125,7 @@ def curl_command(key: ProjectKey) -> str:
         "exception": {"values": [{"type": "FirstError", "value": "Hello from the command line"}]},
         "tags": {"sent.by": "curl"},
     }
-    return f"curl '{store}' \\\n  -H 'Content-Type: application/json' \\\n  -d '{json.dumps(event)}'"
+    return f"curl '{store}' \\\n  -H 'Content-Type: application/json' \\\n  -d '{json.dumps(event, indent=2)}'"
 
 
 def first_issue(request: HttpRequest, access: Access, project: Project) -> Issue | None:

@@ -41,9 +41,7 @@ def general(request: HttpRequest, access: Access) -> HttpResponse:
             else:
                 messages.success(request, "The organization's settings are saved.")
                 return redirect("settings-organization", org=organization.slug)
-    return render(
-        request, "settings/organization.html", {"form": form, "may_write": access.has_scope("org:write")}
-    )
+    return render(request, "settings/organization.html", {"form": form, "may_write": access.has_scope("org:write")})
 
 
 @organization_page("org:read")
@@ -85,12 +83,7 @@ def audit_log(request: HttpRequest, access: Access) -> HttpResponse:
         "lines": [AuditLine(entry, _details(entry)) for entry in page],
         "events": sorted(set(everything.order_by().values_list("event", flat=True).distinct())),
         "actors": sorted(
-            set(
-                everything.filter(actor__isnull=False)
-                .order_by()
-                .values_list("actor_id", "actor_label")
-                .distinct()
-            ),
+            set(everything.filter(actor__isnull=False).order_by().values_list("actor_id", "actor_label").distinct()),
             key=lambda pair: pair[1],
         ),
         "event": event,

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST
 from dictamesh_sentry.organizations.access import Access
 from dictamesh_sentry.projects.queries import visible_to
 from dictamesh_sentry.quotas import actions, queries
+from dictamesh_sentry.quotas.models import Quota
 from dictamesh_sentry.web.forms.organization import QUOTA_CATEGORIES, WINDOWS, QuotaForm
 from dictamesh_sentry.web.views.organization_scope import organization_page
 
@@ -50,13 +51,12 @@ def quotas(request: HttpRequest, access: Access) -> HttpResponse:
     return render(request, "settings/quotas.html", context)
 
 
-def _line(quota: object) -> dict[str, object]:
-    window = getattr(quota, "window", 0)
-    names = [LABELS.get(name, name) for name in getattr(quota, "categories", [])]
+def _line(quota: Quota) -> dict[str, object]:
+    names = [LABELS.get(name, name) for name in quota.categories]
     return {
         "quota": quota,
-        "categories": ", ".join(names) or "Everything",
-        "window": dict(WINDOWS).get(window, f"{window} seconds"),
+        "categories": ", ".join(map(str, names)) or "Everything",
+        "window": dict(WINDOWS).get(quota.window, f"{quota.window} seconds"),
     }
 
 

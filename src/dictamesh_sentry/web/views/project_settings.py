@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from dictamesh_sentry.organizations import queries as organization_queries
 from dictamesh_sentry.organizations.access import Access
@@ -16,9 +17,11 @@ from dictamesh_sentry.web.forms.projects import DeleteForm, ProjectForm
 from dictamesh_sentry.web.views.organization_scope import may_for_project, project_page, require_for_project
 
 
-def back(name: str, project: Project, **extra: object) -> HttpResponse:
+def back(name: str, project: Project, **extra: str) -> HttpResponse:
     """Redirect to a settings page of the project."""
-    return redirect(name, org=project.organization.slug, project=project.slug, **extra)
+    return HttpResponseRedirect(
+        reverse(name, kwargs={"org": project.organization.slug, "project": project.slug, **extra})
+    )
 
 
 @project_page("project:read")
@@ -70,7 +73,9 @@ def environments(request: HttpRequest, access: Access, project: Project) -> Http
     if request.method == "POST":
         require_for_project(access, project, "project:write")
         wanted = request.POST.get("environment", "")
-        row = rows.filter(pk=int(wanted)).first() if wanted.isascii() and wanted.isdigit() and len(wanted) < 19 else None
+        row = (
+            rows.filter(pk=int(wanted)).first() if wanted.isascii() and wanted.isdigit() and len(wanted) < 19 else None
+        )
         if row is None:
             raise Http404
         hidden = request.POST.get("hidden") == "1"

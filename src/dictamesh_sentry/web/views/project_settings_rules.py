@@ -70,7 +70,7 @@ def _scrub_initial(scrub: ScrubOptions) -> dict[str, Any]:
 
 @require_POST
 @project_page("project:read")
-def try_scrubbing(request: HttpRequest, access: Access, project: Project) -> HttpResponse:
+def try_scrubbing(request: HttpRequest, _access: Access, project: Project) -> HttpResponse:
     """The sample event as it would be stored under the settings in the form, saved or not. Stores nothing."""
     form = ScrubForm(request.POST)
     sample = SampleForm(request.POST)

@@ -93,7 +93,7 @@ def _cards(request: HttpRequest, access: Access, projects: list[Project]) -> lis
 
 @require_safe
 @project_page("project:read")
-def project_home(request: HttpRequest, access: Access, project: Project) -> HttpResponse:
+def project_home(_request: HttpRequest, access: Access, project: Project) -> HttpResponse:
     """A project's page is its issues."""
     return HttpResponseRedirect(issues_url(access.organization, f"project={project.pk}"))
 

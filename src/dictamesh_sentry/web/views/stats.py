@@ -21,6 +21,7 @@ from dictamesh_sentry.web.views.stats_data import (
     CATEGORY_LABELS,
     RANGES,
     SHOWN,
+    Bar,
     Chart,
     Count,
     category_label,
@@ -29,7 +30,7 @@ from dictamesh_sentry.web.views.stats_data import (
     totals_by_reason,
 )
 
-LABELS_ON_AXIS = 6
+LABELS_ON_AXIS = 5
 
 
 @require_safe
@@ -56,7 +57,7 @@ def stats(request: HttpRequest, access: Access) -> HttpResponse:
         "in_bytes": category in BYTES,
         "chart": chart,
         "is_empty": not any(bar.total for bar in chart.bars),
-        "labelled": chart.bars[:: max(1, len(chart.bars) // LABELS_ON_AXIS)],
+        "labelled": _labelled(chart),
         "label_format": "H:i" if period.length.days < 2 else "j M",
         "rows": _rows(chart),
         "totals": totals_by_outcome(counts),
@@ -69,6 +70,12 @@ def stats(request: HttpRequest, access: Access) -> HttpResponse:
 def _category(request: HttpRequest) -> DataCategory:
     found = DataCategory.from_name(request.GET.get("category", ""))
     return found if found is not None and found in CATEGORY_LABELS else DataCategory.ERROR
+
+
+def _labelled(chart: Chart) -> list[Bar]:
+    """The bars at equal distances, first and last included, under which the axis says when it was."""
+    last = len(chart.bars) - 1
+    return [chart.bars[round(last * index / (LABELS_ON_AXIS - 1))] for index in range(LABELS_ON_AXIS)]
 
 
 def _rows(chart: Chart) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ def read_counts(
     bucket: timedelta,
     categories: Sequence[DataCategory],
 ) -> list[Count]:
-    """What happened to the categories in each bucket, by project, outcome and reason. One query; none without projects."""
+    """What happened to the categories in each bucket, by project, outcome and reason. One query."""
     if not projects:
         return []
     page = outcome_series(
@@ -39,7 +39,9 @@ def read_counts(
         categories=categories,
     )
     return [
-        Count(page.intervals[index], int(group.by["project"]), int(group.by["outcome"]), str(group.by["reason"]), quantity)
+        Count(
+            page.intervals[index], int(group.by["project"]), int(group.by["outcome"]), str(group.by["reason"]), quantity
+        )
         for group in page.groups
         for index, quantity in enumerate(group.values)
         if quantity

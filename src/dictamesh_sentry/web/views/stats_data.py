@@ -153,11 +153,6 @@ class Bar:
     total: int
     segments: list[Segment]
 
-    @property
-    def center(self) -> float:
-        """Where its label stands."""
-        return self.x + self.width / 2
-
     def quantity(self, css: str) -> int:
         """How many of an outcome."""
         return sum(segment.quantity for segment in self.segments if segment.css == css)
@@ -173,9 +168,14 @@ class Chart:
     maximum: int
 
     @property
-    def ticks(self) -> list[tuple[float, int]]:
-        """Grid lines: position from the top and value."""
-        return [(self.height * (1 - share), round(self.maximum * share)) for share in (0.0, 0.5, 1.0)]
+    def ticks(self) -> list[int]:
+        """Values of the scale, from the top."""
+        return [self.maximum, self.maximum // 2, 0]
+
+    @property
+    def lines(self) -> list[int]:
+        """Where the grid lines of ``ticks`` are."""
+        return [0, round(self.height / 2), round(self.height)]
 
 
 def stacked_bars(
@@ -186,7 +186,7 @@ def stacked_bars(
     for count in counts:
         outcome = shown_outcome(count.outcome)
         index = int((count.time - starts[0]) / bucket)
-        if outcome in SHOWN and 0 <= index < len(starts):
+        if outcome is not None and outcome in SHOWN and 0 <= index < len(starts):
             table[index][outcome] += count.quantity
     maximum = nice_ceiling(max((sum(column.values()) for column in table.values()), default=0))
     step = width / len(starts)
@@ -245,7 +245,7 @@ def totals_by_reason(counts: Iterable[Count]) -> list[Total]:
     sums: dict[tuple[Outcome, str], int] = defaultdict(int)
     for count in counts:
         outcome = shown_outcome(count.outcome)
-        if outcome in SHOWN and outcome is not None and outcome is not Outcome.ACCEPTED:
+        if outcome is not None and outcome in SHOWN and outcome is not Outcome.ACCEPTED:
             sums[(outcome, count.reason)] += count.quantity
     everything = sum(sums.values()) or 1
     return [

@@ -110,7 +110,8 @@ def _metadata_size() -> Size:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_database_size(current_database())")
-            return Size("Metadata", int(cursor.fetchone()[0]), "PostgreSQL")
+            row = cursor.fetchone()
+            return Size("Metadata", int(row[0]) if row else None, "PostgreSQL")
     path = Path(connection.settings_dict["NAME"])
     files = [path, path.with_name(path.name + "-wal")]
     return Size("Metadata", sum(file.stat().st_size for file in files if file.exists()), "SQLite")
@@ -194,7 +195,10 @@ def warnings() -> list[Warning]:
         )
     if not is_local and public.scheme != "https":
         found.append(
-            Warning("Passwords and events travel unencrypted.", "Put a TLS proxy in front and use https in SENTRY_URL_PREFIX.")
+            Warning(
+                "Passwords and events travel unencrypted.",
+                "Put a TLS proxy in front and use https in SENTRY_URL_PREFIX.",
+            )
         )
     return found
 

@@ -99,9 +99,9 @@ def membership(request: HttpRequest, access: Access, team: str) -> HttpResponse:
             messages.success(request, _move_other(request, access, found, wish))
     except ValidationError as error:
         messages.error(request, error.messages[0])
-    back = "settings-teams" if request.POST.get("back") == "list" else "settings-team"
-    extra = {} if back == "settings-teams" else {"team": found.slug}
-    return redirect(back, org=access.organization.slug, **extra)
+    if request.POST.get("back") == "list":
+        return redirect("settings-teams", org=access.organization.slug)
+    return redirect("settings-team", org=access.organization.slug, team=found.slug)
 
 
 def _move_self(access: Access, team: Team, wish: str) -> None:
