@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,7 +36,15 @@ from dictamesh_sentry.protocol.messages import (
 )
 from dictamesh_sentry.quotas.actions import record_outcomes
 from dictamesh_sentry.streams.interface import Message, Producer
-from dictamesh_sentry.telemetry import BATCH_SECONDS, DEAD_LETTERS, EVENT_AGE_SECONDS, PROCESSED, UNKNOWN_ITEMS
+from dictamesh_sentry.telemetry import (
+    EVENT_DELAY_SECONDS,
+    IGNORED_ITEMS,
+    PROCESSED_ITEMS,
+    PROCESSED_MESSAGES,
+    PROCESSING_BATCH_SECONDS,
+    PROCESSING_BATCH_SIZE,
+    PROCESSING_STAGE_SECONDS,
+)
 
 log = structlog.get_logger(__name__)
 GROUP = "processing"
@@ -73,18 +82,14 @@ class BatchProcessor:
 
     def store(self, batch: Batch) -> None:
         """Everything after the pure steps. Each step may be repeated; the offset moves with the counters, last."""
+        began = time.perf_counter()
         try:
             self._store(batch)
         except BaseException:
             # Whatever was remembered may be what failed: a release that was deleted, for instance.
             self.known.clear()
             raise
-        PROCESSED.labels(TOPIC_INGEST).inc(len(batch.messages))
-        now = time.time()
-        for event in batch.accepted:
-            EVENT_AGE_SECONDS.observe(max(0.0, now - event.received))
-        for failure in batch.failures:
-            DEAD_LETTERS.labels(failure.stage.split(":", 1)[0]).inc()
+        _measure(batch, time.perf_counter() - began)
         for key in batch.finished_blobs():
             self.stores.blobs.delete(key)
 
@@ -148,7 +153,7 @@ class BatchProcessor:
         batch.events.extend(result.events)
         batch.pure_outcomes.extend((result.partition, entry) for entry in result.outcomes)
         if result.ignored:
-            UNKNOWN_ITEMS.inc(len(result.ignored))
+            IGNORED_ITEMS.inc(len(result.ignored))
 
     # Writes, in order
 
@@ -179,7 +184,22 @@ def timed(stage: str) -> Iterator[None]:
     """Record how long a stage of the batch took."""
     began = time.perf_counter()
     yield
-    BATCH_SECONDS.labels(stage).observe(time.perf_counter() - began)
+    PROCESSING_STAGE_SECONDS.labels(stage).observe(time.perf_counter() - began)
+
+
+def _measure(batch: Batch, seconds: float) -> None:
+    failed = len(batch.failures)
+    PROCESSED_MESSAGES.labels(TOPIC_INGEST, "ok").inc(len(batch.messages) - failed)
+    if failed:
+        PROCESSED_MESSAGES.labels(TOPIC_INGEST, "dead_letter").inc(failed)
+    PROCESSING_BATCH_SECONDS.labels(TOPIC_INGEST).observe(seconds)
+    PROCESSING_BATCH_SIZE.labels(TOPIC_INGEST).observe(len(batch.messages))
+    items = Counter((entry.outcome, entry.category) for _, entry in batch.outcomes)
+    for (outcome, category), count in items.items():
+        PROCESSED_ITEMS.labels(Outcome(outcome).api_name, DataCategory(category).api_name).inc(count)
+    now = time.time()
+    for event in batch.accepted:
+        EVENT_DELAY_SECONDS.observe(max(0.0, now - event.received))
 
 
 def _assign_issues(batch: Batch, found: dict[tuple[int, str], Found], stored: dict[tuple[int, str], Stored]) -> None:

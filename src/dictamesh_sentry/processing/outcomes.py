@@ -14,7 +14,7 @@ from dictamesh_sentry.processing.offsets import OffsetConflictError, advance, st
 from dictamesh_sentry.protocol.messages import TOPIC_OUTCOMES, OutcomeEntry, decode_outcomes
 from dictamesh_sentry.quotas.actions import record_outcomes
 from dictamesh_sentry.streams.interface import Consumer, Message, StreamUnavailableError
-from dictamesh_sentry.telemetry import DEAD_LETTERS, PROCESSED
+from dictamesh_sentry.telemetry import PROCESSED_MESSAGES
 
 log = structlog.get_logger(__name__)
 GROUP = "processing"
@@ -70,8 +70,8 @@ class OutcomesLoop:
             for partition, found in entries.items():
                 record_outcomes(found, shard=SHARD_OFFSET + partition)
         if letters:
-            DEAD_LETTERS.labels("outcomes").inc(len(letters))
-        PROCESSED.labels(TOPIC_OUTCOMES).inc(len(messages))
+            PROCESSED_MESSAGES.labels(TOPIC_OUTCOMES, "dead_letter").inc(len(letters))
+        PROCESSED_MESSAGES.labels(TOPIC_OUTCOMES, "ok").inc(len(messages) - len(letters))
         self._consumer.commit({partition: end for partition, (_, end) in spans.items()})
         return len(messages)
 

@@ -25,7 +25,6 @@ from dictamesh_sentry.protocol.messages import TOPIC_INGEST, TOPIC_OUTCOMES
 from dictamesh_sentry.streams.factory import get_consumer, get_producer
 from dictamesh_sentry.streams.interface import Consumer, Message, StreamUnavailableError
 from dictamesh_sentry.tasks.queue import start_consumer
-from dictamesh_sentry.telemetry import HEARTBEAT
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +66,6 @@ class IngestLoop:
         self._consumer.seek(starting_offsets(GROUP, self._consumer, TOPIC_INGEST))
         try:
             while not self._should_stop():
-                HEARTBEAT.labels("worker").set_to_current_time()
                 self.step()
         except Stopped:
             log.info("stopped before the batch was stored; it is replayed at the next start")
@@ -176,7 +174,6 @@ class IngestLoop:
         while time.monotonic() < deadline:
             if self._should_stop():
                 raise Stopped
-            HEARTBEAT.labels("worker").set_to_current_time()
             time.sleep(0.05)
 
     def _adapt(self, batch: Batch) -> None:
