@@ -8,14 +8,20 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 import orjson
 
+from dictamesh_sentry.config.load import get_settings
 from dictamesh_sentry.eventstore.client import get_store
+from dictamesh_sentry.issues.cursors import Cursor, parse_cursor
 from dictamesh_sentry.issues.models import Issue
+from dictamesh_sentry.issues.search_context import OrganizationSearchContext
+from dictamesh_sentry.search.events import compile_events
+from dictamesh_sentry.search.fields import find_field
+from dictamesh_sentry.search.parser import parse_query
 from dictamesh_sentry.search.period import Period
 
 _LIST_COLUMNS = (
@@ -26,6 +32,15 @@ _LIST_COLUMNS = (
 LATEST, OLDEST, RECOMMENDED = "latest", "oldest", "recommended"
 _TOP_VALUES = 10
 _MAX_KEYS = 100
+# Columns that are shown and searched like tags.
+_COLUMN_TAGS = ("level", "environment", "release", "dist", "transaction", "logger", "user")
+_ALL_TAGS = (
+    "arrayConcat(arrayFilter(tag -> NOT has({column_tags:Array(String)}, tag.1), "
+    "CAST(tags, 'Array(Tuple(String, String))')), arrayFilter(tag -> tag.2 != '', ["
+    + ", ".join(f"('{name}', toString({name}))" for name in _COLUMN_TAGS)
+    + "]))"
+)
+_TIME = "DateTime64(3, 'UTC')"
 
 
 @dataclass(frozen=True)
@@ -124,9 +139,13 @@ def scope(
     period: Period | None = None,
     extra: Conditions | None = None,
 ) -> tuple[str, dict[str, Any]]:
-    """The WHERE clause every query of events starts from, and its parameters."""
-    sql = ["project_id IN {projects:Array(UInt64)}"]
-    parameters: dict[str, Any] = {"projects": list(project_ids)}
+    """The WHERE clause every query of events starts from, and its parameters.
+
+    What is older than the retention is out even before the event store has deleted it.
+    """
+    sql = ["project_id IN {projects:Array(UInt64)}", f"timestamp >= {{kept_since:{_TIME}}}"]
+    kept_since = datetime.now(UTC) - timedelta(days=get_settings().event_retention_days)
+    parameters: dict[str, Any] = {"projects": list(project_ids), "kept_since": kept_since}
     if issue is not None:
         sql.append("issue_id = {issue:UInt64}")
         parameters["issue"] = issue.pk
@@ -257,39 +276,82 @@ def neighbours(
     )
 
 
+def search_conditions(project_ids: Sequence[int], query: str) -> Conditions:
+    """The conditions of a search over events (AND, OR and parentheses allowed). Raises SearchError."""
+    condition = compile_events(parse_query(query), OrganizationSearchContext(project_ids))
+    return Conditions([condition.sql], condition.parameters)
+
+
 def list_events(
     project_ids: Sequence[int],
     *,
     issue: Issue | None = None,
+    query: str = "",
     extra: Conditions | None = None,
     environments: Sequence[str] = (),
     period: Period | None = None,
     cursor: str | None = None,
     limit: int = 50,
 ) -> EventListPage:
-    """Events newest first. The cursor is ``value:offset:is_prev`` with an offset into the result."""
+    """Events that match, newest first. Raises SearchError, and ValueError for a cursor that is none. One query."""
+    if not project_ids:
+        return EventListPage([], None, None)
+    if query:
+        extra = merged(extra, search_conditions(project_ids, query))
     where, parameters = scope(project_ids, issue=issue, environments=environments, period=period, extra=extra)
-    offset = parse_offset(cursor)
+    place = parse_cursor(cursor)
+    backwards = place is not None and place.is_previous
+    if place is not None:
+        where += f" AND (timestamp, event_id) {'>' if backwards else '<'} ({{at:{_TIME}}}, {{event:UUID}})"
+        parameters |= _place_parameters(place)
+    direction = "ASC" if backwards else "DESC"
     rows = get_store().query(
-        f"SELECT {_LIST_COLUMNS} FROM events WHERE {where} ORDER BY timestamp DESC, event_id DESC "
-        "LIMIT {limit:UInt32} OFFSET {offset:UInt32}",
-        {**parameters, "limit": limit + 1, "offset": offset},
+        f"SELECT {_LIST_COLUMNS} FROM events WHERE {where} ORDER BY timestamp {direction}, event_id {direction} "
+        "LIMIT {limit:UInt32}",
+        {**parameters, "limit": limit + 1},
     )
+    more = len(rows) > limit
+    events = [_event(row) for row in rows[:limit]]
+    if backwards:
+        events.reverse()
+    has_next, has_previous = (True, more) if backwards else (more, place is not None)
     return EventListPage(
-        [_event(row) for row in rows[:limit]],
-        f"0:{offset + limit}:0" if len(rows) > limit else None,
-        f"0:{max(0, offset - limit)}:1" if offset else None,
+        events,
+        str(_place(events[-1])) if events and has_next else None,
+        str(_place(events[0], is_previous=True)) if events and has_previous else None,
     )
+
+
+def _place(event: Event, *, is_previous: bool = False) -> Cursor:
+    milliseconds = (event.timestamp - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    return Cursor(milliseconds, int(event.id, 16), is_previous)
+
+
+def _place_parameters(place: Cursor) -> dict[str, Any]:
+    try:
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=place.value)
+        return {"at": moment, "event": uuid.UUID(int=place.identity)}
+    except (OverflowError, ValueError):
+        raise ValueError("Invalid cursor parameter.") from None
+
+
+def merged(first: Conditions | None, second: Conditions) -> Conditions:
+    """Both conditions. Their parameters must have different names."""
+    if first is None:
+        return second
+    return Conditions([*first.sql, *second.sql], {**first.parameters, **second.parameters})
 
 
 def parse_offset(cursor: str | None) -> int:
     """The offset of a cursor. Raises ValueError for a text that is none."""
     if not cursor:
         return 0
-    _value, offset, _is_previous = cursor.split(":")
-    if not offset.isdigit() or int(offset) > 1_000_000:
+    place = parse_cursor(cursor)
+    if place is None:
+        return 0
+    if place.identity > 1_000_000:
         raise ValueError("Invalid cursor parameter.")
-    return int(offset)
+    return place.identity
 
 
 def tag_keys(
@@ -303,14 +365,16 @@ def tag_keys(
 ) -> list[TagKey]:
     """The tags of the events with their most frequent values, the most widespread first. One query."""
     where, parameters = scope(project_ids, issue=issue, environments=environments, period=period, extra=extra)
+    if not project_ids:
+        return []
     only = "AND tag.1 = {key:String} " if key is not None else ""
     rows = get_store().query(
         "SELECT key, sum(n) AS total, count() AS uniques, "
         f"arraySlice(arraySort(x -> -x.2, groupArray((value, n, first, last))), 1, {_TOP_VALUES}) AS top FROM ("
         "SELECT tag.1 AS key, tag.2 AS value, count() AS n, min(timestamp) AS first, max(timestamp) AS last "
-        f"FROM events ARRAY JOIN CAST(tags, 'Array(Tuple(String, String))') AS tag WHERE {where} {only}"
+        f"FROM events ARRAY JOIN {_ALL_TAGS} AS tag WHERE {where} {only}"
         f"GROUP BY key, value) GROUP BY key ORDER BY total DESC, key LIMIT {_MAX_KEYS}",
-        {**parameters, **({"key": key} if key is not None else {})},
+        {**parameters, "column_tags": list(_COLUMN_TAGS), **({"key": key} if key is not None else {})},
     )
     return [
         TagKey(
@@ -321,6 +385,14 @@ def tag_keys(
         )
         for row in rows
     ]
+
+
+def _value_expression(key: str) -> str:
+    """The SQL of a field's or tag's value; array fields give a row an element."""
+    field_ = find_field(key)
+    if field_ is None or field_.kind not in ("text", "release", "user") or not field_.column:
+        return "tags[{key:String}]"
+    return f"arrayJoin({field_.column})" if field_.array else field_.column
 
 
 def tag_values(
@@ -334,13 +406,19 @@ def tag_values(
     cursor: str | None = None,
     limit: int = 100,
 ) -> tuple[list[TagValue], str | None, str | None]:
-    """Values of one tag, most frequent first, with next and previous cursor; ``query`` must occur in the value."""
+    """Values of one tag or text field, most frequent first, with next and previous cursor.
+
+    ``query`` must occur in the value, whatever the case. Raises ValueError for a cursor that is none.
+    """
+    if not project_ids:
+        return [], None, None
     where, parameters = scope(project_ids, issue=issue, environments=environments, period=period)
     offset = parse_offset(cursor)
+    expression = _value_expression(key)
     rows = get_store().rows(
-        "SELECT tags[{key:String}] AS value, count() AS n, min(timestamp), max(timestamp) "
-        f"FROM events WHERE {where} AND mapContains(tags, {{key:String}}) "
-        "AND positionCaseInsensitiveUTF8(value, {query:String}) > 0 "
+        "SELECT value, count() AS n, min(timestamp), max(timestamp) FROM ("
+        f"SELECT toString({expression}) AS value, timestamp FROM events WHERE {where}) "
+        "WHERE value != '' AND positionCaseInsensitiveUTF8(value, {query:String}) > 0 "
         "GROUP BY value ORDER BY n DESC, value LIMIT {limit:UInt32} OFFSET {offset:UInt32}",
         {**parameters, "key": key, "query": query, "limit": limit + 1, "offset": offset},
     )
