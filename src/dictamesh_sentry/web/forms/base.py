@@ -35,7 +35,7 @@ class LinesField(forms.CharField):
     def __init__(
         self, *, check: Callable[[str], Any] | None = None, limit: int = 1000, length: int = 512, **kwargs: Any
     ) -> None:
-        super().__init__(required=False, **kwargs)
+        super().__init__(**{"required": False, **kwargs})
         self.check_entry = check
         self.limit = limit
         self.length = length
@@ -65,7 +65,9 @@ class LinesField(forms.CharField):
                     yield f"Line {number}: {error}"
 
     def validate(self, value: Any) -> None:
-        """Nothing to add: ``to_python`` checked every line."""
+        """``to_python`` checked every line; what is left is that there is one."""
+        if self.required and not value:
+            raise ValidationError(self.error_messages["required"])
 
 
 def switch(label: str, help_text: str = "") -> forms.BooleanField:

@@ -147,7 +147,7 @@ class TeamMemberForm(PageForm):
 class InviteForm(PageForm):
     """Whom to invite: one or several addresses, a role, teams."""
 
-    emails = LinesField(label="E-mail addresses", help_text="One per line.", limit=100, length=254)
+    emails = LinesField(label="E-mail addresses", help_text="One per line.", required=True, limit=100, length=254)
     role = forms.ChoiceField(label="Role", widget=forms.RadioSelect)
     teams = forms.TypedMultipleChoiceField(
         label="Teams", required=False, coerce=int, widget=forms.CheckboxSelectMultiple
@@ -155,7 +155,6 @@ class InviteForm(PageForm):
 
     def __init__(self, *args: Any, access: Access, teams: Iterable[Team], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["emails"].required = True
         self.fields["role"].choices = role_choices(access)  # type: ignore[attr-defined]
         self.fields["role"].initial = (
             access.organization.default_role if access.may_grant(access.organization.default_role) else "member"

@@ -28,7 +28,9 @@ def _user(request: HttpRequest) -> User:
 def profile(request: HttpRequest) -> HttpResponse:
     """Name and time zone."""
     user = _user(request)
-    form = ProfileForm(request.POST or None, initial={"name": user.name, "timezone": user.timezone})
+    form = ProfileForm(
+        request.POST if request.method == "POST" else None, initial={"name": user.name, "timezone": user.timezone}
+    )
     if request.method == "POST" and form.is_valid():
         try:
             actions.update_profile(user, **form.cleaned_data)
@@ -44,7 +46,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 def appearance(request: HttpRequest) -> HttpResponse:
     """Light, dark, or as the system is."""
     user = _user(request)
-    form = AppearanceForm(request.POST or None, initial={"theme": user.theme})
+    form = AppearanceForm(request.POST if request.method == "POST" else None, initial={"theme": user.theme})
     if request.method == "POST" and form.is_valid():
         actions.update_profile(user, theme=form.cleaned_data["theme"])
         messages.success(request, "The appearance is saved.")
@@ -58,7 +60,7 @@ def appearance(request: HttpRequest) -> HttpResponse:
 def password(request: HttpRequest) -> HttpResponse:
     """Change the password; every other session ends."""
     user = _user(request)
-    form = ChangePasswordForm(request.POST or None)
+    form = ChangePasswordForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             actions.change_password(user, form.cleaned_data["current"], form.cleaned_data["password"])
@@ -76,7 +78,10 @@ def password(request: HttpRequest) -> HttpResponse:
 def tokens(request: HttpRequest) -> HttpResponse:
     """API tokens. A new one's text is part of the answer to its creation and is never shown again."""
     user = _user(request)
-    form = TokenForm(request.POST or None, initial={"scopes": ["org:read", "project:read", "event:read"]})
+    form = TokenForm(
+        request.POST if request.method == "POST" else None,
+        initial={"scopes": ["org:read", "project:read", "event:read"]},
+    )
     created = None
     if request.method == "POST" and form.is_valid():
         answers = form.cleaned_data

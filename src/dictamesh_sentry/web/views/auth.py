@@ -43,7 +43,7 @@ def login(request: HttpRequest) -> HttpResponse:
     """E-mail and password; ten wrong ones lock the address for a quarter of an hour."""
     if request.user.is_authenticated:
         return HttpResponseRedirect(safe_next(request))
-    form = LoginForm(request.POST or None)
+    form = LoginForm(request.POST if request.method == "POST" else None)
     status = 200
     if request.method == "POST" and form.is_valid():
         try:
@@ -78,7 +78,7 @@ def logout(request: HttpRequest) -> HttpResponse:
 @never_cache
 def reset_request(request: HttpRequest) -> HttpResponse:
     """Ask for a link by mail. The answer is the same whether or not the account exists."""
-    form = ResetRequestForm(request.POST or None)
+    form = ResetRequestForm(request.POST if request.method == "POST" else None)
     sent = False
     if request.method == "POST" and form.is_valid():
         password_reset.request_reset(form.cleaned_data["email"])
@@ -94,7 +94,7 @@ def reset(request: HttpRequest, token: str) -> HttpResponse:
     user = password_reset.user_of_reset(token)
     if user is None:
         return render(request, "auth/reset.html", {"form": None}, status=404)
-    form = NewPasswordForm(request.POST or None)
+    form = NewPasswordForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             user = password_reset.complete_reset(token, form.cleaned_data["password"])
@@ -116,7 +116,7 @@ def accept_invitation(request: HttpRequest, token: str) -> HttpResponse:
         return render(request, "auth/accept.html", {"invitation": None}, status=404)
     if isinstance(request.user, User):
         return _accept_signed_in(request, token, invitation, request.user)
-    form = NewAccountForm(request.POST or None)
+    form = NewAccountForm(request.POST if request.method == "POST" else None)
     if find_user(invitation.email) is not None:
         return render(request, "auth/accept.html", {"invitation": invitation, "has_account": True})
     if request.method == "POST" and form.is_valid():
@@ -153,7 +153,7 @@ def register(request: HttpRequest) -> HttpResponse:
     """Create an account, where the installation allows it. With a single organization, also join it."""
     if not get_settings().auth_allow_registration:
         raise Http404("Registration is closed.")
-    form = RegisterForm(request.POST or None)
+    form = RegisterForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         answers = form.cleaned_data
         try:

@@ -55,7 +55,7 @@ def new_organization(request: HttpRequest) -> HttpResponse:
     """Create an organization; its creator becomes the owner."""
     if not may_create_organization(request.user):
         raise PermissionDenied("Only the administrator of this installation creates organizations.")
-    form = NewOrganizationForm(request.POST or None)
+    form = NewOrganizationForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             organization = actions.create_organization(request.user, form.cleaned_data["name"])  # type: ignore[arg-type]

@@ -23,7 +23,9 @@ from dictamesh_sentry.web.views.organization_scope import organization_page
 def member_list(request: HttpRequest, access: Access) -> HttpResponse:
     """Everybody in the organization, open invitations, and the form to invite."""
     organization = access.organization
-    form = InviteForm(request.POST or None, access=access, teams=queries.teams(organization))
+    form = InviteForm(
+        request.POST if request.method == "POST" else None, access=access, teams=queries.teams(organization)
+    )
     if request.method == "POST":
         access.require("member:invite")
         if form.is_valid() and _invite(request, access, form):
@@ -78,7 +80,7 @@ def member(request: HttpRequest, access: Access, member_id: int) -> HttpResponse
     teams = list(queries.teams(access.organization))
     current = set(found.teams.values_list("pk", flat=True))
     form = MemberForm(
-        request.POST or None,
+        request.POST if request.method == "POST" else None,
         access=access,
         role=found.role,
         teams=teams,

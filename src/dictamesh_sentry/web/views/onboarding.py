@@ -58,7 +58,9 @@ def new_project(request: HttpRequest, access: Access) -> HttpResponse:
     if not may_create_projects(access):
         raise ForbiddenError("Members do not create projects in this organization. Ask an admin or a manager.")
     teams = _own_teams_first(access)
-    form = NewProjectForm(request.POST or None, teams=teams, initial=_initial(request, teams))
+    form = NewProjectForm(
+        request.POST if request.method == "POST" else None, teams=teams, initial=_initial(request, teams)
+    )
     if request.method == "POST" and form.is_valid():
         answers = form.cleaned_data
         chosen = [team for team in teams if team.pk == answers["team"]]

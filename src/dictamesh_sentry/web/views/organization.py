@@ -28,7 +28,9 @@ def general(request: HttpRequest, access: Access) -> HttpResponse:
     organization = access.organization
     options = load_organization_options(organization.options)
     form = OrganizationForm(
-        request.POST or None, access=access, initial=OrganizationForm.initial_of(organization, options)
+        request.POST if request.method == "POST" else None,
+        access=access,
+        initial=OrganizationForm.initial_of(organization, options),
     )
     if request.method == "POST":
         access.require("org:write")
@@ -49,7 +51,9 @@ def security(request: HttpRequest, access: Access) -> HttpResponse:
     """Scrubbing that holds for every project."""
     organization = access.organization
     options = load_organization_options(organization.options)
-    form = SecurityForm(request.POST or None, initial=SecurityForm.initial_of(options.scrub))
+    form = SecurityForm(
+        request.POST if request.method == "POST" else None, initial=SecurityForm.initial_of(options.scrub)
+    )
     if request.method == "POST":
         access.require("org:write")
         if form.is_valid():

@@ -23,7 +23,7 @@ def quotas(request: HttpRequest, access: Access) -> HttpResponse:
     """What is accepted at most, and the form for a new quota."""
     organization = access.organization
     projects = list(visible_to(request.user, organization, access))
-    form = QuotaForm(request.POST or None, projects=projects)
+    form = QuotaForm(request.POST if request.method == "POST" else None, projects=projects)
     if request.method == "POST":
         access.require("org:write")
         if form.is_valid():

@@ -28,7 +28,11 @@ def back(name: str, project: Project, **extra: str) -> HttpResponse:
 def general(request: HttpRequest, access: Access, project: Project) -> HttpResponse:
     """Name, slug, platform, defaults, origins."""
     options = load_options(project.options)
-    form = ProjectForm(request.POST or None, project=project, initial=ProjectForm.initial_of(project, options))
+    form = ProjectForm(
+        request.POST if request.method == "POST" else None,
+        project=project,
+        initial=ProjectForm.initial_of(project, options),
+    )
     if request.method == "POST":
         require_for_project(access, project, "project:write")
         if form.is_valid():
@@ -57,7 +61,7 @@ def general(request: HttpRequest, access: Access, project: Project) -> HttpRespo
 @project_page("project:admin")
 def delete(request: HttpRequest, access: Access, project: Project) -> HttpResponse:
     """Delete the project and everything it stored, after its slug was typed."""
-    form = DeleteForm(request.POST or None, expected=project.slug)
+    form = DeleteForm(request.POST if request.method == "POST" else None, expected=project.slug)
     if request.method == "POST" and form.is_valid():
         name = project.name
         actions.delete_project(access.user, project)

@@ -32,7 +32,7 @@ ADDRESSES = (
 def keys(request: HttpRequest, access: Access, project: Project) -> HttpResponse:
     """Every key with its DSN, and the form for a new one."""
     may_write = may_for_project(access, project, "project:write")
-    form = NewKeyForm(request.POST or None)
+    form = NewKeyForm(request.POST if request.method == "POST" else None)
     if request.method == "POST":
         access.require_team(project.teams.values_list("pk", flat=True), "project:write")
         if form.is_valid():
@@ -56,7 +56,7 @@ def keys(request: HttpRequest, access: Access, project: Project) -> HttpResponse
 def key(request: HttpRequest, access: Access, project: Project, public_key: str) -> HttpResponse:
     """One key: addresses, limit, state."""
     found = queries.get_key(project, public_key)
-    form = KeyForm(request.POST or None, initial=KeyForm.initial_of(found))
+    form = KeyForm(request.POST if request.method == "POST" else None, initial=KeyForm.initial_of(found))
     if request.method == "POST":
         access.require_team(project.teams.values_list("pk", flat=True), "project:write")
         if form.is_valid():

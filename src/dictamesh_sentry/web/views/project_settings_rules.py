@@ -27,7 +27,7 @@ from dictamesh_sentry.web.views.project_settings import back
 def filters(request: HttpRequest, access: Access, project: Project) -> HttpResponse:
     """What is dropped before it becomes an issue."""
     options = load_options(project.options)
-    form = FilterForm(request.POST or None, initial=FilterForm.initial_of(options.filters))
+    form = FilterForm(request.POST if request.method == "POST" else None, initial=FilterForm.initial_of(options.filters))
     if request.method == "POST":
         require_for_project(access, project, "project:write")
         if form.is_valid():
@@ -43,7 +43,7 @@ def filters(request: HttpRequest, access: Access, project: Project) -> HttpRespo
 def scrubbing(request: HttpRequest, access: Access, project: Project) -> HttpResponse:
     """What is removed from events before they are stored."""
     options = load_options(project.options)
-    form = ScrubForm(request.POST or None, initial=_scrub_initial(options.scrub))
+    form = ScrubForm(request.POST if request.method == "POST" else None, initial=_scrub_initial(options.scrub))
     if request.method == "POST":
         require_for_project(access, project, "project:write")
         if form.is_valid():
@@ -90,7 +90,7 @@ def grouping(request: HttpRequest, access: Access, project: Project) -> HttpResp
     """Rules that change how events become issues."""
     options = load_options(project.options)
     initial = {"fingerprint_rules": options.fingerprint_rules, "stacktrace_rules": options.stacktrace_rules}
-    form = GroupingForm(request.POST or None, initial=initial)
+    form = GroupingForm(request.POST if request.method == "POST" else None, initial=initial)
     if request.method == "POST":
         require_for_project(access, project, "project:write")
         if form.is_valid():

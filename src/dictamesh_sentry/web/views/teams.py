@@ -19,7 +19,7 @@ from dictamesh_sentry.web.views.organization_scope import organization_page
 @organization_page("team:read")
 def team_list(request: HttpRequest, access: Access) -> HttpResponse:
     """Every team, with joining and leaving, and the form for a new one."""
-    form = TeamForm(request.POST or None)
+    form = TeamForm(request.POST if request.method == "POST" else None)
     if request.method == "POST":
         access.require("team:write", "org:write")
         if form.is_valid():
@@ -53,7 +53,9 @@ def team(request: HttpRequest, access: Access, team: str) -> HttpResponse:
     """One team: name, members, projects."""
     found = queries.get_team(access.organization, team)
     may_write = access.has_team_scope([found.pk], "team:write")
-    form = TeamForm(request.POST or None, initial={"name": found.name, "slug": found.slug})
+    form = TeamForm(
+        request.POST if request.method == "POST" else None, initial={"name": found.name, "slug": found.slug}
+    )
     form.fields["slug"].required = True
     form.fields["slug"].help_text = ""
     if request.method == "POST":
