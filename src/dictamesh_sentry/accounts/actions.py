@@ -138,6 +138,13 @@ def create_token(
     return token, text
 
 
+def rename_token(token: ApiToken, name: str) -> ApiToken:
+    """Give a token another name."""
+    token.name = name.strip()[:128]
+    token.save(update_fields=["name"])
+    return token
+
+
 def revoke_token(actor: User, token: ApiToken) -> None:
     """Delete a token; it stops working with the next request. People revoke their own, superusers any."""
     if token.user_id != actor.pk and not actor.is_superuser:

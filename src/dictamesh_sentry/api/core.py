@@ -259,14 +259,15 @@ def _require_token_scope(call: Call, scopes: tuple[str, ...]) -> None:
 
 
 def _require_scope(call: Call, scopes: tuple[str, ...]) -> None:
-    """Held in the organization, or as admin of the team or of a team of the project."""
+    """Held in the organization, or as admin of a team of the project, or of the team."""
     if not scopes or call.access.has_scope(*scopes):
         return
     teams: list[int] = []
-    if call._team is not None:
-        teams.append(call._team.pk)
     if call._project is not None:
+        # Not the team of the path as well: its admin could otherwise pull in any project.
         teams.extend(call._project.teams.values_list("pk", flat=True))
+    elif call._team is not None:
+        teams.append(call._team.pk)
     call.access.require_team(teams, *scopes)
 
 

@@ -17,6 +17,8 @@ from dictamesh_sentry.config.load import get_settings
 from dictamesh_sentry.eventstore.interface import QueryTimeoutError, StoreUnavailableError
 from dictamesh_sentry.organizations.access import ForbiddenError, NotVisibleError
 from dictamesh_sentry.projects.queries import ProjectMovedError
+from dictamesh_sentry.search.errors import SearchError
+from dictamesh_sentry.search.period import PeriodError
 
 log = structlog.get_logger(__name__)
 
@@ -109,9 +111,11 @@ def _unavailable(request: HttpRequest, error: Any) -> HttpResponse:  # noqa: ARG
 
 
 def _too_slow(request: HttpRequest, error: Any) -> HttpResponse:  # noqa: ARG001
-    return json_response(
-        {"detail": "Query timeout. Please try again with a smaller date range or fewer conditions."}, 400
-    )
+    return json_response({"detail": "The query took too long. Ask for a shorter period or fewer projects."}, 400)
+
+
+def _bad_query(request: HttpRequest, error: Any) -> HttpResponse:  # noqa: ARG001
+    return json_response({"detail": str(error)}, 400)
 
 
 #: First match wins, so subclasses come before their bases.
@@ -131,6 +135,8 @@ _HANDLERS = (
     (RequestDataTooBig, _too_big),
     (StoreUnavailableError, _unavailable),
     (QueryTimeoutError, _too_slow),
+    (PeriodError, _bad_query),
+    (SearchError, _bad_query),
 )
 
 

@@ -60,10 +60,10 @@ class ApiMiddleware:
         caller = _caller(request)
         allowance = limits().enter(caller)
         if allowance.exceeded or allowance.concurrent_exceeded:
-            detail = "You are attempting to use this endpoint too frequently. "
-            detail += f"Limit is {allowance.limit} requests in {limits().window} seconds."
+            detail = "Too many requests. "
+            detail += f"The limit is {allowance.limit} in {limits().window} seconds."
             if allowance.concurrent_exceeded and not allowance.exceeded:
-                detail = f"Too many requests at the same time. Limit is {allowance.concurrent_limit}."
+                detail = f"Too many requests at the same time. The limit is {allowance.concurrent_limit}."
             return json_response({"detail": detail}, 429, allowance.headers())
         try:
             response = _as_json(self._answer(request))

@@ -46,9 +46,9 @@ class Cursor:
                 raise ValueError
             value, offset, is_prev = (int(part) for part in parts)
         except ValueError as error:
-            raise bad_request("Invalid cursor parameter.") from error
+            raise bad_request("Invalid cursor.") from error
         if not (-_LARGEST <= value <= _LARGEST and 0 <= offset <= _LARGEST and is_prev in (0, 1)):
-            raise bad_request("Invalid cursor parameter.")
+            raise bad_request("Invalid cursor.")
         return cls(value, offset, bool(is_prev))
 
 
@@ -99,7 +99,7 @@ def limit_of(parameters: QueryDict, default: int = MAX_PER_PAGE) -> int:
     if "per_page" in parameters:
         number = _integer(parameters["per_page"], "per_page")
         if not 1 <= number <= MAX_PER_PAGE:
-            raise bad_request(f"Invalid per_page value. Must be between 1 and {MAX_PER_PAGE}.")
+            raise bad_request(f"per_page: write a number from 1 to {MAX_PER_PAGE}.")
         return number
     if "limit" in parameters:
         return max(1, min(MAX_PER_PAGE, _integer(parameters["limit"], "limit")))
@@ -108,7 +108,7 @@ def limit_of(parameters: QueryDict, default: int = MAX_PER_PAGE) -> int:
 
 def _integer(text: str, name: str) -> int:
     if not (text.removeprefix("-").isascii() and text.removeprefix("-").isdigit() and len(text) <= 18):
-        raise bad_request(f"Invalid {name} value. Must be a number.")
+        raise bad_request(f"{name}: write a number.")
     return int(text)
 
 
@@ -192,6 +192,6 @@ def _beyond(column: str, cursor: Cursor, *, older: bool) -> Q:
     try:
         moment = _EPOCH + timedelta(microseconds=cursor.value)
     except OverflowError as error:
-        raise bad_request("Invalid cursor parameter.") from error
+        raise bad_request("Invalid cursor.") from error
     comparison = "lt" if older else "gt"
     return Q(**{f"{column}__{comparison}": moment}) | Q(**{column: moment, f"pk__{comparison}": cursor.offset})

@@ -213,7 +213,7 @@ def create_team(actor: User | None, organization: Organization, name: str = "", 
                 TeamMembership.objects.create(team=team, member=member, role="admin")
             audit.record(actor, organization, "team.create", slug, {"name": name})
     except IntegrityError as error:
-        raise ConflictError("A team with this slug already exists.") from error
+        raise ConflictError("The slug is in use by another team of the organization.") from error
     return team
 
 
@@ -234,7 +234,7 @@ def update_team(actor: User | None, team: Team, *, name: str | None = None, slug
             team.save(update_fields=["name", "slug"])
             audit.record(actor, team.organization, "team.edit", team.slug, different)
     except IntegrityError as error:
-        raise ConflictError("A team with this slug already exists.") from error
+        raise ConflictError("The slug is in use by another team of the organization.") from error
     return team
 
 

@@ -104,3 +104,22 @@ def audit_entries(
     if actor_id is not None:
         entries = entries.filter(actor_id=actor_id)
     return entries.order_by("-datetime", "-pk")
+
+
+def audit_events(organization: Organization) -> list[str]:
+    """The kinds of entries the log holds."""
+    found = AuditLogEntry.objects.filter(organization=organization).order_by("event")
+    return list(found.values_list("event", flat=True).distinct())
+
+
+def get_acquaintance(user: User, user_id: str) -> User:
+    """The user with this id: oneself, or a member of an organization of ``user``. Raises NotVisibleError."""
+    if user_id == str(user.pk):
+        return user
+    found = None
+    if user_id.isascii() and user_id.isdigit() and int(user_id) <= _LARGEST_ID:
+        shared = OrganizationMember.objects.filter(organization__in=organizations_for(user).values("pk"))
+        found = User.objects.filter(pk=int(user_id), pk__in=shared.values("user_id")).first()
+    if found is None:
+        raise NotVisibleError(_ABSENT)
+    return found

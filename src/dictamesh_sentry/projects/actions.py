@@ -68,7 +68,7 @@ def create_project(
             data = {"name": name, "platform": platform, "teams": [team.slug for team in owners]}
             audit.record(actor, organization, "project.create", slug, data)
     except IntegrityError as error:
-        raise ConflictError("A project with this slug already exists.") from error
+        raise ConflictError("The slug is in use by another project of the organization.") from error
     return project
 
 
@@ -99,7 +99,7 @@ def update_project(actor: User | None, project: Project, **changes: Any) -> Proj
     except IntegrityError as error:
         for field, value in before.items():
             setattr(project, field, value)
-        raise ConflictError("A project with this slug already exists.") from error
+        raise ConflictError("The slug is in use by another project of the organization.") from error
     return project
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
 from urllib.parse import urlsplit
+
+from typing_extensions import TypedDict
 
 from dictamesh_sentry.config.load import get_settings
 from dictamesh_sentry.projects.models import ProjectKey
