@@ -51,10 +51,10 @@ class ClientAddressMiddleware:
 
 
 def _note_active(request: HttpRequest) -> None:
-    user = getattr(request, "user", None)
-    # ``_wrapped`` would load the user; only requests that already did so count as activity.
-    if not hasattr(request, "_cached_user") or not isinstance(getattr(request, "_cached_user", None), User):
+    # ``request.user`` would load the user; only requests that already did so count as activity.
+    user = getattr(request, "_cached_user", None)
+    if not isinstance(user, User):
         return
     now = timezone.now()
-    if user is not None and (user.last_active is None or now - user.last_active > _ACTIVE_RESOLUTION):
+    if user.last_active is None or now - user.last_active > _ACTIVE_RESOLUTION:
         User.objects.filter(pk=user.pk).update(last_active=now)
