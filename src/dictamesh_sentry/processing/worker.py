@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 
 from dictamesh_sentry.blobs.factory import get_blob_store
 from dictamesh_sentry.eventstore.client import get_store
-from dictamesh_sentry.eventstore.interface import QueryTimeoutError, StoreUnavailableError
-from dictamesh_sentry.issues.ingest import IssuesMovedError
+from dictamesh_sentry.eventstore.interface import QueryTimeoutError
+from dictamesh_sentry.processing.availability import UNAVAILABLE
 from dictamesh_sentry.processing.batch import Batch
 from dictamesh_sentry.processing.consumer import GROUP, BatchProcessor, Stores
 from dictamesh_sentry.processing.offsets import OffsetConflictError, starting_offsets
@@ -32,16 +32,6 @@ MAX_BATCH = 500
 MAX_BATCH_BYTES = 32 * 1024 * 1024
 POLL_SECONDS = 0.25
 MAX_BACKOFF = 5.0
-# What passes by itself: the batch is kept and tried again until it is stored.
-UNAVAILABLE = (
-    StoreUnavailableError,
-    QueryTimeoutError,
-    StreamUnavailableError,
-    OperationalError,
-    InterfaceError,
-    IssuesMovedError,
-    OSError,
-)
 # What may also mean that the batch is too big, or that one of its messages cannot be stored.
 _TRIES_BEFORE_SPLIT = 3
 
