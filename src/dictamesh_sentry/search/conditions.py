@@ -38,8 +38,8 @@ class Binder:
 
 
 def without_surrogates(text: str) -> str:
-    """Text that UTF-8 can carry."""
-    return text.encode("utf-8", "replace").decode()
+    """Text that UTF-8 can carry; a lone surrogate is written out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def like_pattern(value: Value) -> str:
