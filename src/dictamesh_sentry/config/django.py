@@ -30,7 +30,6 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "ninja",
     "dictamesh_sentry.accounts",
     "dictamesh_sentry.organizations",
     "dictamesh_sentry.projects",
@@ -71,7 +70,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "dictamesh_sentry.web.context_processors.page",
             ],
-            "builtins": ["dictamesh_sentry.web.templatetags.ui"],
+            "builtins": ["dictamesh_sentry.web.templatetags.ui", "dictamesh_sentry.web.templatetags.issue_ui"],
         },
     }
 ]

@@ -13,6 +13,9 @@ from django.utils.safestring import SafeString, mark_safe
 
 from dictamesh_sentry.web import timefmt
 from dictamesh_sentry.web.assets_manifest import asset_url
+from dictamesh_sentry.web.presenters import charts
+from dictamesh_sentry.web.presenters.comment import render_comment
+from dictamesh_sentry.web.presenters.highlight import highlight_block
 
 register = template.Library()
 register.simple_tag(asset_url, name="asset")
@@ -162,7 +165,6 @@ def copy_button(text: str, label: str = "Copy", *, show_label: bool = False) -> 
 @register.inclusion_tag("components/code.html")
 def code_block(text: str, language: str = "", label: str = "Copy") -> dict[str, Any]:
     """A highlighted block of code with a copy button."""
-    from dictamesh_sentry.web.presenters.highlight import highlight_block
 
     return {"text": text, "html": highlight_block(text, language), "label": label}
 
@@ -207,4 +209,43 @@ def alert(content: str, kind: str = "info") -> SafeString:
         "alert" if kind == "error" else "note",
         icon(name),
         content,
+    )
+
+
+register.simple_tag(charts.sparkline, name="sparkline")
+register.simple_tag(charts.bar_chart, name="bar_chart")
+register.simple_tag(charts.meter, name="meter")
+register.filter("comment", render_comment)
+
+
+@register.simple_tag
+def boost() -> SafeString:
+    """Attributes that send a form or link in the background and morph the page into the answer."""
+    return format_html('{}="true" hx-target="body" hx-swap="morph:innerHTML show:none"', "hx-boost")
+
+
+@register.simple_tag
+def caret(text: str, position: int, length: int = 1) -> SafeString:
+    """The text with the wrong characters marked, for ``<pre>``."""
+    end = max(position + 1, position + (length or 1))
+    return format_html("{}<mark>{}</mark>{}", text[:position], text[position:end] or " ", text[end:])
+
+
+@register.filter
+def priority_colour(priority: str) -> str:
+    """The badge colour of a priority."""
+    return {"high": "red", "medium": "amber"}.get(priority, "")
+
+
+@register.simple_tag
+def note(text: str) -> SafeString:
+    """The mark of a value that was filtered or cut, with the reason in its tooltip and for screen readers."""
+    if not text:
+        return mark_safe("")
+    lowered = text.lower()
+    word = "Trimmed" if "size limits" in lowered else "Filtered" if "scrubbing" in lowered else "Changed"
+    if lowered.startswith(("invalid", "missing", "unknown", "value too long")):
+        word = "Invalid"
+    return format_html(
+        '<span class="meta-note" title="{}">{}<span class="visually-hidden">: {}</span></span>', text, word, text
     )

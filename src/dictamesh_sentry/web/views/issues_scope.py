@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 
 from dictamesh_sentry.issues.models import Issue
 from dictamesh_sentry.issues.queries import get_issue
+from dictamesh_sentry.organizations.queries import members, teams
 from dictamesh_sentry.projects.models import Project
 from dictamesh_sentry.projects.queries import environments as environments_of
 from dictamesh_sentry.projects.queries import visible_to
@@ -21,8 +23,10 @@ PERIODS = (
 )  # fmt: skip
 SORTS = (
     ("date", "Last seen"), ("new", "First seen"), ("freq", "Events"), ("user", "Users"), ("trends", "Trends"),
+    ("priority", "Priority"),
 )  # fmt: skip
 MOST_ENVIRONMENTS = 20
+MOST_OWNERS = 200
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,11 @@ class Scope:
         pairs = [("environment", name) for name in self.environments]
         if self.period.label:
             return [*pairs, ("statsPeriod", self.period.label)]
-        return [*pairs, ("start", f"{self.period.start:%Y-%m-%dT%H:%M:%S}"), ("end", f"{self.period.end:%Y-%m-%dT%H:%M:%S}")]
+        return [
+            *pairs,
+            ("start", f"{self.period.start:%Y-%m-%dT%H:%M:%S}"),
+            ("end", f"{self.period.end:%Y-%m-%dT%H:%M:%S}"),
+        ]
 
     @property
     def suffix(self) -> str:
@@ -118,3 +126,42 @@ def _period(request: PageRequest) -> tuple[Period, str]:
 def load_issue(request: PageRequest, issue_id: str) -> Issue:
     """The issue of the URL by id or short id. Raises NotVisibleError."""
     return get_issue(request.user, request.organization, issue_id)
+
+
+def filter_context(request: PageRequest, scope: Scope) -> dict[str, Any]:
+    """What ``issues/_filters.html`` and ``issues/_search.html`` need beside the scope."""
+    return {
+        "scope": scope,
+        "periods": PERIODS,
+        "kept_without_project": _kept(request, "project"),
+        "kept_without_environment": _kept(request, "environment"),
+        "kept_without_period": _kept(request, "statsPeriod", "start", "end"),
+        "kept_without_query": _kept(request, "query"),
+        "complete_url": f"/organizations/{request.organization.slug}/issues/complete/?{urlencode(_kept(request, 'query'))}",
+    }
+
+
+def _kept(request: PageRequest, *dropped: str) -> list[tuple[str, str]]:
+    """The rest of the query string, for the hidden fields of a form that changes one filter; always without cursor."""
+    return [(key, value) for key, values in request.GET.lists() for value in values if key not in {*dropped, "cursor"}]
+
+
+def owners(request: PageRequest) -> list[dict[str, Any]]:
+    """Everybody an issue may be assigned to: members, then teams."""
+    people = [member.user for member in members(request.organization)[:MOST_OWNERS] if member.user is not None]
+    return [
+        *({"value": f"user:{user.pk}", "object": user, "label": user.display_name} for user in people),
+        *(
+            {"value": f"team:{team.pk}", "object": team, "label": f"#{team.slug}"}
+            for team in teams(request.organization)[:MOST_OWNERS]
+        ),
+    ]
+
+
+def rights(request: PageRequest) -> dict[str, bool]:
+    """Which controls to show; the actions check again."""
+    return {
+        "may_write": request.access.has_scope("event:write"),
+        "may_delete": request.access.has_scope("event:admin"),
+        "may_share": request.access.has_scope("org:write"),
+    }

@@ -45,7 +45,7 @@ async function copy(button) {
 }
 
 function onClick(event) {
-  const control = event.target.closest("[data-dialog],[data-close],[data-copy],[data-copy-url],[data-dismiss],[data-toggle]");
+  const control = event.target.closest("[data-dialog],[data-close],[data-copy],[data-copy-url],[data-dismiss],[data-toggle],[data-reload]");
   closeMenus(event.target);
   if (!control) {
     if (event.target.tagName === "DIALOG") event.target.close();
@@ -55,6 +55,10 @@ function onClick(event) {
   else if ("close" in control.dataset) control.closest("dialog").close();
   else if ("dismiss" in control.dataset) control.closest("[data-toast]").remove();
   else if (control.dataset.toggle) toggleAll(control);
+  else if ("reload" in control.dataset) {
+    event.preventDefault();
+    location.reload();
+  }
   else copy(control);
 }
 
