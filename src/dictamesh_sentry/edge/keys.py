@@ -13,6 +13,8 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+from django.db import InterfaceError, OperationalError, connection
+
 from dictamesh_sentry.projects.key_queries import ClientKey, client_keys
 from dictamesh_sentry.protocol.ratelimits import SCOPE_KEY, SCOPE_PROJECT
 from dictamesh_sentry.quotas.limiter import Rule
@@ -48,10 +50,15 @@ Loader = Callable[[Collection[str]], dict[str, EdgeKey]]
 
 
 def load_edge_keys(public_keys: Collection[str]) -> dict[str, EdgeKey]:
-    """Keys and their rules from the metadata store, in two queries."""
-    from django.db import close_old_connections
+    """Keys and their rules from the metadata store, in two queries, once more over a new connection if it broke."""
+    try:
+        return _load_edge_keys(public_keys)
+    except (OperationalError, InterfaceError):
+        connection.close()
+        return _load_edge_keys(public_keys)
 
-    close_old_connections()
+
+def _load_edge_keys(public_keys: Collection[str]) -> dict[str, EdgeKey]:
     keys = client_keys(public_keys)
     quotas = quota_rules({key.organization_id for key in keys.values()}, {key.project_id for key in keys.values()})
     found = {}
