@@ -165,7 +165,7 @@ def _siblings(scanner: Scanner) -> tuple[Matcher, ...]:
             if not found:
                 raise scanner.error("the brackets are empty; write a matcher in them", start)
             return tuple(found)
-        if scanner.at_end:
+        if scanner.at_end or _is_action(scanner):
             raise scanner.error("this [ is never closed; write ] after the matchers", start)
         at = scanner.position
         matcher = parse_matcher(scanner, " \t]")
