@@ -10,7 +10,18 @@ _RELATIVE = re.compile(r"^(\d{1,6})([smhdw])$")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _LONGEST = timedelta(days=3650)
 # Width of a chart's bucket for windows up to so many seconds.
-_ROLLUPS = ((3600, 60), (6 * 3600, 300), (86400, 1800), (2 * 86400, 3600), (14 * 86400, 6 * 3600), (90 * 86400, 86400))
+_ROLLUPS = (
+    (3600, 60),
+    (6 * 3600, 300),
+    (86400, 1800),
+    (2 * 86400, 3600),
+    (4 * 86400, 2 * 3600),
+    (8 * 86400, 4 * 3600),
+    (16 * 86400, 6 * 3600),
+    (31 * 86400, 12 * 3600),
+    (100 * 86400, 86400),
+)
+_SLACK = 60  # relative windows end a second ahead
 DEFAULT = "14d"
 
 
@@ -34,7 +45,7 @@ class Period:
     @property
     def rollup(self) -> int:
         """Seconds per bucket that give a chart of the window 24 to 100 points."""
-        return next((width for limit, width in _ROLLUPS if self.seconds <= limit), 7 * 86400)
+        return next((width for limit, width in _ROLLUPS if self.seconds <= limit + _SLACK), 7 * 86400)
 
     def previous(self) -> Period:
         """The window of the same length just before."""
