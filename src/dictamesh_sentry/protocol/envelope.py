@@ -15,6 +15,7 @@ MAX_ITEMS = 500
 MAX_HEADER_BYTES = 1024 * 1024
 MAX_HEADER_DEPTH = 64
 
+_HEX = frozenset("0123456789abcdefABCDEF")
 _JSON_SPACE = b" \t\r\n"
 
 
@@ -72,8 +73,8 @@ def parse_event_id(value: object) -> str:
         if len(value) == 36 and not all(value[position] == "-" for position in (8, 13, 18, 23)):
             raise ValueError("invalid event id")
         digits = value.replace("-", "") if len(value) == 36 else value
-        if len(digits) == 32 and digits.isascii() and digits.isalnum():
-            return f"{int(digits, 16):032x}"
+        if len(digits) == 32 and _HEX.issuperset(digits):
+            return digits.lower()
     raise ValueError("invalid event id")
 
 
