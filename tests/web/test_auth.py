@@ -42,7 +42,8 @@ def test_sign_in_leads_to_the_wished_page(client: Client, jane: User) -> None:
 
 
 @pytest.mark.parametrize(
-    "evil", ["https://evil.test/", "//evil.test", "javascript:alert(1)", "http:///evil.test", "\\\\evil.test", "/\\evil.test"]
+    "evil",
+    ["https://evil.test/", "//evil.test", "javascript:alert(1)", "http:///evil.test", "\\\\evil.test", "/\\evil.test"],
 )
 def test_sign_in_never_leaves_the_site(client: Client, jane: User, evil: str) -> None:
     assert sign_in(client, next=evil)["Location"] == "/"
@@ -96,7 +97,9 @@ def test_reset_by_mail_and_its_link_works_once(
     assert [message.to for message in mail.outbox] == [["jane@example.com"]]
     link = re.search(r"(/auth/reset/\S+)", mail.outbox[0].body)
     assert link is not None
-    assert b"The two passwords differ" in client.post(link[1], {"password": "a-fresh-secret-9", "repeat": "other"}).content
+    assert (
+        b"The two passwords differ" in client.post(link[1], {"password": "a-fresh-secret-9", "repeat": "other"}).content
+    )
     assert b"too common" in client.post(link[1], {"password": "password1", "repeat": "password1"}).content
     done = client.post(link[1], {"password": "a-fresh-secret-9", "repeat": "a-fresh-secret-9"})
     assert done.status_code == 302
@@ -160,7 +163,9 @@ def test_renewed_invitation_ends_the_old_link(client: Client) -> None:
 
 def test_registration_is_closed_by_default(client: Client) -> None:
     assert client.get("/auth/register/").status_code == 404
-    assert client.post("/auth/register/", {"name": "x", "email": "x@example.com", "password": PASSWORD}).status_code == 404
+    assert (
+        client.post("/auth/register/", {"name": "x", "email": "x@example.com", "password": PASSWORD}).status_code == 404
+    )
     assert not User.objects.filter(email="x@example.com").exists()
 
 

@@ -10,7 +10,11 @@ import pytest
 
 from dictamesh_sentry.web.onboarding import guides
 
-VALUES = {"dsn": "http://k3y@example.test/7", "loader": "http://example.test/l.js", "minidump": "http://example.test/md"}
+VALUES = {
+    "dsn": "http://k3y@example.test/7",
+    "loader": "http://example.test/l.js",
+    "minidump": "http://example.test/md",
+}
 ASKED_FOR = {
     "python", "python-flask", "python-django", "python-fastapi", "node", "node-express", "javascript",
     "javascript-react", "javascript-nextjs", "go", "go-http", "go-echo", "go-gin", "java", "java-spring-boot", "dotnet",
@@ -24,7 +28,9 @@ def test_catalog_has_every_platform_once_and_in_groups() -> None:
     assert set(ids) >= ASKED_FOR
     assert len(ids) == len(set(ids))
     groups = [platform.group for platform in guides.platforms()]
-    assert [group for index, group in enumerate(groups) if index == 0 or groups[index - 1] != group] == list(guides.GROUPS)
+    assert [group for index, group in enumerate(groups) if index == 0 or groups[index - 1] != group] == list(
+        guides.GROUPS
+    )
 
 
 @pytest.mark.parametrize("platform", guides.platforms(), ids=lambda platform: platform.id)

@@ -100,7 +100,7 @@ def place(db: None) -> Place:
 
 def _address(name: str, place: Place) -> str:
     route = ROUTES[NAMES.index(name)]
-    wanted = set(route.pattern.converters) | set(getattr(route.pattern, "regex").groupindex)
+    wanted = set(route.pattern.converters) | set(route.pattern.regex.groupindex)
     full = wanted | {argument for argument in ("org", "project") if f"<slug:{argument}>" in _full_route(name)}
     missing = full - set(place.arguments)
     assert not missing, f"teach Place of this test the URL arguments {missing} of route {name}"

@@ -8,6 +8,8 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from dictamesh_sentry.accounts.errors import ConflictError
+
 
 class PageForm(forms.Form):
     """A form whose action may refuse: ``take_errors`` puts the action's messages where the page shows them."""
@@ -15,7 +17,9 @@ class PageForm(forms.Form):
     def take_errors(self, error: ValidationError, **aliases: str) -> None:
         """Show an action's ValidationError. ``aliases`` maps the action's field names to this form's."""
         if getattr(error, "error_dict", None) is None:
-            self.add_error(None, error)
+            # What collides with something there is always the slug.
+            at = "slug" if isinstance(error, ConflictError) and "slug" in self.fields else None
+            self.add_error(at, error)
             return
         for name, messages in error.message_dict.items():
             field = aliases.get(name, name)
