@@ -94,8 +94,9 @@ def _counts(server: Server) -> tuple[int, int]:
 
 def test_second_start_is_quick_and_ctrl_c_leaves_nothing(folder: Path) -> None:
     first = start(folder / "data")
+    roles = {"store", "web", "worker", "cron", "post-process-forwarder"}
+    first.eventually(lambda: roles <= set(first.pids()))
     pids = first.pids()
-    assert {"store", "web", "worker", "cron", "post-process-forwarder"} <= set(pids)
     assert first.stop(signal.SIGINT) == 0
     assert [name for name, pid in pids.items() if _alive(pid)] == []
     began = time.monotonic()

@@ -14,6 +14,7 @@ import typer
 
 from dictamesh_sentry.cli.django_setup import setup_django
 from dictamesh_sentry.cli.output import console, fail
+from dictamesh_sentry.cli.prepared import has_default_password, is_prepared
 from dictamesh_sentry.cli.process import die_with_supervisor, stop_on_signals
 from dictamesh_sentry.cli.supervisor import (
     Child,
@@ -26,6 +27,7 @@ from dictamesh_sentry.cli.supervisor import (
 )
 from dictamesh_sentry.config.load import get_settings
 
+_START_SECONDS = 60.0
 app = typer.Typer(help="Run one role of the platform in this process.", no_args_is_help=True)
 
 HostOption = Annotated[str | None, typer.Option(help="Address to listen on (SENTRY_HOST, default 127.0.0.1).")]
@@ -65,6 +67,15 @@ def _embedded_children(port: int, concurrency: int) -> list[Child]:
     return children
 
 
+def _prepare_stores(supervisor: Supervisor) -> None:
+    """Schemas and first objects, by a process of its own: the supervisor stays small because it never loads Django."""
+    supervisor.start("store")
+    prepared = subprocess.run([sys.executable, "-m", "dictamesh_sentry", "init", "--for-up"], check=False)
+    if prepared.returncode != 0:
+        supervisor.stop()
+        raise typer.Exit(prepared.returncode)
+
+
 def up(
     host: HostOption = None,
     port: PortOption = None,
@@ -89,35 +100,34 @@ def up(
     )
     signal.signal(signal.SIGTERM, supervisor.request_stop)
     signal.signal(signal.SIGINT, supervisor.request_stop)
-    children = _embedded_children(settings.port, concurrency)
-    supervisor.children = [child for child in children if child.name == "store"]
-    supervisor.start()
-    # A process of its own: the supervisor stays small because it never loads Django.
-    prepared = subprocess.run([sys.executable, "-m", "dictamesh_sentry", "init", "--for-up"], check=False)
-    if prepared.returncode != 0:
-        supervisor.stop()
-        raise typer.Exit(prepared.returncode)
-    supervisor.children = children
-    for child in children:
-        if child.name != "store" and not supervisor.stopping:
-            child.start()
-    write_pids(run_dir / "pids.json", children)
+    supervisor.children = _embedded_children(settings.port, concurrency)
+    if not is_prepared(settings):
+        _prepare_stores(supervisor)
+    # The page first: the other roles load while somebody already reads it.
+    supervisor.start("store", "web")
     everywhere = settings.host in ("127.0.0.1", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
     address = f"http://{'localhost' if everywhere else settings.host}:{settings.port}"
-    if wait_until_serving(address, 60, lambda: supervisor.stopping):
-        _greet(settings.public_url, time.monotonic() - began)
-    elif not supervisor.stopping:
-        console.print("[red]The web role did not answer within 60 s; see the log above.[/red]")
+    serving = wait_until_serving(address, _START_SECONDS, lambda: supervisor.stopping, supervisor.watch_once)
+    if not supervisor.stopping:
+        supervisor.start()
+        if serving:
+            _greet(settings.public_url, time.monotonic() - began)
+        else:
+            console.print(f"[red]The web role did not answer within {_START_SECONDS:.0f} s; see the log above.[/red]")
     supervisor.run()
     (run_dir / "pids.json").unlink(missing_ok=True)
 
 
 def _greet(url: str, seconds: float) -> None:
     """What a newcomer needs next; the credentials are printed only while the first password is unchanged."""
-    greeting = Path(os.environ["SENTRY_DATA_DIR"]) / "run" / "greeting.txt"
+    data_dir = Path(os.environ["SENTRY_DATA_DIR"])
+    greeting = data_dir / "run" / "greeting.txt"
     console.print(f"\n[bold green]DictaMesh Sentry is serving {url}[/bold green]  (ready in {seconds:.1f} s)")
     if greeting.exists():
-        console.print(greeting.read_text(), end="", markup=False, soft_wrap=True)
+        lines = greeting.read_text().splitlines()
+        if not has_default_password(data_dir):
+            lines = [line for line in lines if "insecure" not in line]
+        console.print("\n".join(lines), markup=False, soft_wrap=True)
     console.print("  Stop     Ctrl-C\n")
 
 

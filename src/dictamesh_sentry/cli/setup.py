@@ -12,6 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from dictamesh_sentry.cli.django_setup import setup_django
 from dictamesh_sentry.cli.output import JSON_OPTION, console, fail, print_json
+from dictamesh_sentry.cli.prepared import mark_prepared
 from dictamesh_sentry.config.load import get_settings
 
 
@@ -84,6 +85,7 @@ def init(
     run_dir = settings.data_dir / "run"
     run_dir.mkdir(parents=True, exist_ok=True)
     (run_dir / "greeting.txt").write_text(greeting)
+    mark_prepared(settings)
     if as_json:
         print_json(facts)
     elif not for_up:

@@ -39,6 +39,7 @@ class Child:
     restart_at: float = 0.0
     delay: float = _FIRST_DELAY
     restarts: int = 0
+    wanted: bool = False
 
     def start(self) -> None:
         environment = {**os.environ, SUPERVISOR_VARIABLE: str(os.getpid())}
@@ -76,9 +77,12 @@ class Supervisor:
     def request_stop(self, *_: object) -> None:
         self.stopping = True
 
-    def start(self) -> None:
+    def start(self, *names: str) -> None:
+        """Start the named children, or all, that were not started yet."""
         for child in self.children:
-            child.start()
+            if not child.wanted and (not names or child.name in names):
+                child.wanted = True
+                child.start()
         self.on_change(self.children)
 
     def watch_once(self) -> None:
@@ -89,7 +93,7 @@ class Supervisor:
                 code = child.process.returncode
                 child.schedule_restart()
                 self.report(f"{child.name} ended with code {code}; restarting in {child.restart_at - now:.1f} s")
-            elif child.process is None and now >= child.restart_at:
+            elif child.process is None and child.wanted and now >= child.restart_at:
                 child.start()
                 self.on_change(self.children)
 
@@ -136,10 +140,11 @@ def check_port(host: str, port: int) -> None:
             ) from error
 
 
-def wait_until_serving(url: str, seconds: float, stopping: Callable[[], bool]) -> bool:
-    """Whether the health check answered within the time."""
+def wait_until_serving(url: str, seconds: float, stopping: Callable[[], bool], meanwhile: Callable[[], None]) -> bool:
+    """Whether the health check answered within the time; ``meanwhile`` runs between two attempts."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not stopping():
+        meanwhile()
         try:
             with urllib.request.urlopen(f"{url}/_health/", timeout=1) as answer:  # noqa: S310 - our own loopback URL
                 if answer.status == 200:
