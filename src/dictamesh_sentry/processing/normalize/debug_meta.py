@@ -73,7 +73,7 @@ def _image(raw: Any, path: Path, meta: Meta) -> dict[str, Any] | None:
     if image.get("type") == "apple":
         image["type"] = "macho"
     kind = image.get("type")
-    if kind not in _NATIVE and kind not in _ID_IS_ENOUGH:
+    if type(kind) is not str or (kind not in _NATIVE and kind not in _ID_IS_ENOUGH):
         meta.error(path, INVALID_DATA, kind, reason="unsupported debug image type")
         return None
     clean_object(image, _IMAGE, path, meta)

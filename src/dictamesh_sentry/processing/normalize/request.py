@@ -127,6 +127,7 @@ _REQUEST: dict[str, Field] = {
     "headers": nested(_read_headers),
     "env": nested(_read_env),
     "api_target": text(64),
+    "inferred_content_type": text(128),
     "protocol": text(64),
     "body_size": anything(),
 }
@@ -140,7 +141,6 @@ def normalize_request(event: dict[str, Any], meta: Meta) -> None:
     request = as_object(event.pop("request", None), path, meta)
     if not request:
         return
-    request.pop("inferred_content_type", None)
     clean_object(request, _REQUEST, path, meta)
     _split_url(request, meta)
     _move_cookie_header(request, meta)

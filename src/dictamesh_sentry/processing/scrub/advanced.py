@@ -86,6 +86,19 @@ def _only_by_name(parent: Element, key: str) -> bool:
     return any(key in _TECHNICAL_KEYS.get(name, _NOTHING) for name in parent.types)
 
 
+_CONTAINERS = frozenset({"exception", "threads", "breadcrumbs", "request", "logentry", "contexts", "spans", "tags"})
+_CONTAINER_KEYS = frozenset({"values", "stacktrace", "raw_stacktrace", "frames", "mechanism"})
+_CONTAINER_TYPES = frozenset({"exception", "thread", "breadcrumb", "frame", "stacktrace", "span", "context"})
+
+
+def _is_structure(location: list[Element]) -> bool:
+    """Whether a value is a part of the event's structure, which only a selector that names it takes away as a whole."""
+    here = location[-1]
+    if len(location) == 2:
+        return here.key in _CONTAINERS
+    return here.key in _CONTAINER_KEYS or not _CONTAINER_TYPES.isdisjoint(here.types)
+
+
 class _Walker:
     def __init__(self, applications: tuple[Application, ...], meta: Meta) -> None:
         self._applications = applications
@@ -95,11 +108,15 @@ class _Walker:
         """``value`` after the rules that apply to it; None when it was removed."""
         if value is None:
             return None
+        container = type(value) in (dict, list)
+        structure = container and _is_structure(location)
         rules = [
             rule
             for selector, application_rules in self._applications
             if (selector.is_specific or not by_name) and selector.matches(location)
             for rule in application_rules
+            # Sweeping selectors reach the values inside by themselves.
+            if selector.is_specific or not (structure or (container and rule.pattern is not None))
         ]
         for rule in rules:
             value = self._apply(rule, value, location[-1].key, path)

@@ -47,6 +47,7 @@ def _prefilter(options: DefaultRules) -> Any:
     parts: list[str] = []
     if options.defaults:
         parts += [f"(?i:{_coarse(SENSITIVE_KEY_SOURCE)})", "-----BEGIN", r"(?i:bearer\s)", r"://[^\s\"@/]*:[^\s\"@/]*@"]
+        parts.append('(?i:["; ](?:' + "|".join(re2.escape(name) for name in sorted(COOKIE_NAMES)) + ")=)")
         parts += [SOURCES["creditcard"][0], SOURCES["iban"][0], SOURCES["usssn"][0], r"(?i:/home/|/users/|:\\\\)"]
     if options.ip_addresses:
         parts.append(SOURCES["ip"][0])

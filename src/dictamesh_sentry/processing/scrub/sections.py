@@ -40,20 +40,22 @@ def _stacktraces(event: dict[str, Any], rules: DefaultRules, meta: Meta) -> None
         interface = event.get(name)
         if not interface:
             continue
-        values: list[dict[str, Any]] = interface["values"]
+        values: list[dict[str, Any] | None] = interface.get("values") or []
         for index, value in enumerate(values):
+            if not value:
+                continue
             path: Path = (name, "values", index)
             mechanism = value.get("mechanism")
             if mechanism:
                 _fields(mechanism, ("data", "description"), rules, (*path, "mechanism"), meta)
             for key in ("stacktrace", "raw_stacktrace"):
                 stacktrace = value.get(key)
-                if stacktrace:
+                if stacktrace and stacktrace.get("frames"):
                     _frames(stacktrace["frames"], rules, (*path, key, "frames"), meta)
 
 
-def _frames(frames: list[dict[str, Any]], rules: DefaultRules, path: Path, meta: Meta) -> None:
-    variables = [frame.get("vars") for frame in frames]
+def _frames(frames: list[dict[str, Any] | None], rules: DefaultRules, path: Path, meta: Meta) -> None:
+    variables = [frame.get("vars") if frame else None for frame in frames]
     if not any(variables) or not rules.may_match(variables):
         return
     for index, local in enumerate(variables):
@@ -65,7 +67,7 @@ def _breadcrumbs(event: dict[str, Any], rules: DefaultRules, meta: Meta) -> None
     interface = event.get("breadcrumbs")
     if not interface:
         return
-    crumbs: list[dict[str, Any]] = interface["values"]
+    crumbs: list[dict[str, Any]] = [crumb or {} for crumb in interface.get("values") or ()]
     # Halves, so that one hit in a hundred breadcrumbs does not cost a look at each.
     _crumb_range(crumbs, 0, len(crumbs), rules, meta)
 
@@ -168,7 +170,8 @@ def _logentry(event: dict[str, Any], rules: DefaultRules, meta: Meta) -> None:
     if not logentry:
         return
     path: Path = ("logentry",)
-    logentry["formatted"] = rules.scrub_message(logentry["formatted"], (*path, "formatted"), meta)
+    if logentry.get("formatted"):
+        logentry["formatted"] = rules.scrub_message(logentry["formatted"], (*path, "formatted"), meta)
     _fields(logentry, ("message", "params"), rules, path, meta)
 
 

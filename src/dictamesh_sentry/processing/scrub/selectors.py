@@ -1,7 +1,8 @@
 """Selectors of advanced rules: ``$user.email``, ``extra.**``, ``$string && !$http.headers.x``.
 
 Grammar: ``||`` binds weaker than ``&&``, that weaker than ``!``; parentheses group. A path is parts joined by dots; a
-part is a name, a quoted name, a list index, ``*`` (one part), ``**`` (any number of parts) or ``$type``.
+part is a name, a quoted name, a list index, ``*`` (one part), ``**`` (any number of parts, at the end at least one)
+or ``$type``. A name alone matches at any depth.
 """
 
 from __future__ import annotations
@@ -175,7 +176,7 @@ def _path_selector(parts: tuple[Part, ...]) -> Selector:
     specific = any(part.kind == "name" for part in parts) and all(part.kind != "deep" for part in parts)
     if len(parts) == 1 and parts[0].kind == "name":
         name = parts[0].text
-        return Selector(lambda location: location[-1].key == name, False)
+        return Selector(lambda location: location[-1].key == name, True)
     if parts[0].kind == "type":
         return Selector(
             lambda location: any(_matches(parts, location, 0, start) for start in range(len(location))), specific
@@ -191,7 +192,9 @@ def _matches(parts: tuple[Part, ...], location: Location, part: int, at: int) ->
             rest = part + 1
             while rest < len(parts) and parts[rest].kind == "deep":
                 rest += 1
-            return any(_matches(parts, location, rest, start) for start in range(at, len(location) + 1))
+            if rest == len(parts):
+                return at < len(location)
+            return any(_matches(parts, location, rest, start) for start in range(at, len(location)))
         if at >= len(location):
             return False
         element = location[at]
