@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_CURSOR = re.compile(r"(-?\d{1,20}):(\d{1,40}):([01])\Z")
+_CURSOR = re.compile(r"(-?\d{1,20}):(\d{1,40}):([01])\Z", re.ASCII)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ from dictamesh_sentry.search.context import KnownRelease, SearchContext
 from dictamesh_sentry.search.errors import SearchError
 
 LATEST = "latest"
-_NUMBERS = re.compile(r"v?(\d{1,18}(?:\.\d{1,18}){0,3})(?:-([0-9A-Za-z.\-]{1,100}))?(?:\+([0-9A-Za-z.\-_]{1,100}))?\Z")
+_NUMBERS = re.compile(
+    r"v?(\d{1,18}(?:\.\d{1,18}){0,3})(?:-([0-9A-Za-z.\-]{1,100}))?(?:\+([0-9A-Za-z.\-_]{1,100}))?\Z", re.ASCII
+)
 
 Version = tuple[tuple[int, ...], int, tuple[tuple[int, int, str], ...]]
 

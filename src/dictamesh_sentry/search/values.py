@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from dictamesh_sentry.search.ast import Operator, Value
 from dictamesh_sentry.search.errors import SearchError
 
-_NUMBER = re.compile(r"([+-]?\d{1,30}(?:\.\d{1,30})?)([kmb]?)\Z", re.IGNORECASE)
-_MEASURE = re.compile(r"([+-]?\d{1,20}(?:\.\d{1,20})?)\s?([a-z]+|%)\Z", re.IGNORECASE)
-_RELATIVE = re.compile(r"([+-])(\d{1,6})([mhdw])\Z")
+_NUMBER = re.compile(r"([+-]?\d{1,30}(?:\.\d{1,30})?)([kmb]?)\Z", re.IGNORECASE | re.ASCII)
+_MEASURE = re.compile(r"([+-]?\d{1,20}(?:\.\d{1,20})?)\s?([a-z]+|%)\Z", re.IGNORECASE | re.ASCII)
+_RELATIVE = re.compile(r"([+-])(\d{1,6})([mhdw])\Z", re.ASCII)
 _ABSOLUTE = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)(Z|[+-]\d\d:?\d\d)?)?\Z", re.IGNORECASE
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)(Z|[+-]\d\d:?\d\d)?)?\Z", re.IGNORECASE | re.ASCII
 )
 _SUFFIXES = {"": 1, "k": 1_000, "m": 1_000_000, "b": 1_000_000_000}
 _DURATIONS = {
