@@ -173,7 +173,10 @@ SHAPES: list[tuple[str, dict[str, Check]]] = [
     ("/", {"version": str, "auth.scopes": list, "user.id": ID, "user.email": str}),
     ("/internal/health/", {"problems": list}),
     ("/api-tokens/", {"0.id": ID, "0.scopes": list, "0.dateCreated": TIME}),
-    ("/organizations/acme/stats_v2/?groupBy=outcome", {"start": TIME, "end": TIME, "intervals.0": TIME, "groups": list}),
+    (
+        "/organizations/acme/stats_v2/?groupBy=outcome",
+        {"start": TIME, "end": TIME, "intervals.0": TIME, "groups": list},
+    ),
     ("/organizations/acme/stats-summary/", {"start": TIME, "end": TIME, "projects.0.slug": str}),
     ("/projects/acme/shop/stats/", {"0.0": int, "0.1": int}),
     ("/organizations/acme/audit-logs/", {"rows": list, "options": list}),
@@ -263,5 +266,3 @@ def test_release_numbers_cover_only_visible_projects(world: World) -> None:
     assert [project["slug"] for project in body["projects"]] == ["shop"]
     assert (body["newGroups"], body["lastEvent"]) == (0, None)
     assert world.api.get("/organizations/acme/releases/")[0]["newGroups"] == 7
-
-

@@ -58,7 +58,9 @@ def test_project_settings_come_back_as_written(written: dict[str, Any], world: W
 
 
 @given(
-    st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\x00")).filter(lambda t: len(t) < 500), max_size=5)
+    st.lists(
+        st.text(st.characters(codec="utf-8", exclude_characters="\x00")).filter(lambda t: len(t) < 500), max_size=5
+    )
 )
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_filter_text_comes_back_as_written(world: World, lines: list[str]) -> None:
@@ -239,7 +241,10 @@ def test_filters(world: World) -> None:
 def test_releases_are_created_once(world: World) -> None:
     api = world.api
     body = {"version": "shop@2.0.0+7", "projects": ["shop"], "url": "https://example.com/2", "ref": "abc"}
-    first, second = api("POST", "/organizations/acme/releases/", body), api("POST", "/organizations/acme/releases/", body)
+    first, second = (
+        api("POST", "/organizations/acme/releases/", body),
+        api("POST", "/organizations/acme/releases/", body),
+    )
     assert (first.status_code, second.status_code) == (201, 208)
     assert orjson.loads(first.content) == orjson.loads(second.content)
     path = "/organizations/acme/releases/shop%402.0.0%2B7/"

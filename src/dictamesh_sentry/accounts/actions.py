@@ -18,6 +18,7 @@ from dictamesh_sentry.accounts.models import ApiToken, User
 from dictamesh_sentry.accounts.queries import find_user, normalize_email
 from dictamesh_sentry.accounts.tokens import USER_TOKEN_SCOPES, hash_token, new_token_text
 
+_LONGEST_EMAIL = 254
 _LAST_USED_RESOLUTION = timedelta(minutes=1)
 _PROFILE_FIELDS = ("name", "theme", "timezone")
 
@@ -26,6 +27,8 @@ def clean_email(email: str) -> str:
     """The normalized address. Raises ValidationError under ``email`` when it is not one."""
     normalized = normalize_email(email)
     try:
+        if len(normalized) > _LONGEST_EMAIL:
+            raise ValidationError("too long")
         validate_email(normalized)
     except ValidationError as error:
         raise ValidationError({"email": ["Enter a valid e-mail address."]}) from error

@@ -7,6 +7,7 @@ rows that arrive meanwhile shift nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from dictamesh_sentry.config.load import get_settings
 
 MAX_PER_PAGE = 100
 _LARGEST = 2**63 - 1
+_FORM = re.compile(r"(-?[0-9]{1,19}):([0-9]{1,19}):([01])")
 #: Offsets beyond this show nothing; nobody pages that far through a small list.
 _DEEPEST = 10_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,16 +42,13 @@ class Cursor:
     @classmethod
     def parse(cls, text: str) -> Cursor:
         """Raises ApiError 400 for anything but three integers within 64 bits, the last 0 or 1."""
-        parts = text.split(":")
-        try:
-            if len(parts) != 3 or len(text) > 64:
-                raise ValueError
-            value, offset, is_prev = (int(part) for part in parts)
-        except ValueError as error:
-            raise bad_request("Invalid cursor.") from error
-        if not (-_LARGEST <= value <= _LARGEST and 0 <= offset <= _LARGEST and is_prev in (0, 1)):
+        matched = _FORM.fullmatch(text)
+        if matched is None:
             raise bad_request("Invalid cursor.")
-        return cls(value, offset, bool(is_prev))
+        value, offset = int(matched[1]), int(matched[2])
+        if not (-_LARGEST <= value <= _LARGEST and offset <= _LARGEST):
+            raise bad_request("Invalid cursor.")
+        return cls(value, offset, matched[3] == "1")
 
 
 @dataclass

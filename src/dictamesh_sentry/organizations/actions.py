@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import msgspec
 import structlog
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -30,6 +29,7 @@ from dictamesh_sentry.organizations.invitations import (
     renew,
 )
 from dictamesh_sentry.organizations.models import Organization, OrganizationMember, Team, TeamMembership
+from dictamesh_sentry.organizations.options import without_defaults
 from dictamesh_sentry.organizations.slugs import clean_name, slug_from, validate_slug
 
 log = structlog.get_logger(__name__)
@@ -83,7 +83,7 @@ def update_organization(
     for field, value in changes.items():
         setattr(organization, field, value)
     if options is not None:
-        organization.options = msgspec.to_builtins(options)
+        organization.options = without_defaults(options)
     after = {field: getattr(organization, field) for field in before}
     different = audit.changes(before, after)
     if not different:

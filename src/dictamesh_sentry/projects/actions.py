@@ -9,7 +9,6 @@ import secrets
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -27,7 +26,7 @@ from dictamesh_sentry.projects.models import (
     ProjectRedirect,
     generate_key,
 )
-from dictamesh_sentry.projects.options import ProjectOptions
+from dictamesh_sentry.projects.options import ProjectOptions, dump_options
 from dictamesh_sentry.projects.platforms import validate_platform
 
 _PROJECT_FIELDS = ("name", "slug", "platform")
@@ -112,7 +111,7 @@ def _redirect(project: Project, former: str) -> None:
 
 def update_options(actor: User | None, project: Project, options: ProjectOptions) -> Project:
     """Replace the project's options. Values are kept exactly as given, order of lists included."""
-    after = msgspec.to_builtins(options)
+    after = dump_options(options)
     different = audit.changes(project.options, {**dict.fromkeys(project.options), **after})
     if not different:
         return project

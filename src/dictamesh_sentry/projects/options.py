@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from dictamesh_sentry.organizations.options import without_defaults
+
 
 class FilterOptions(msgspec.Struct, omit_defaults=True):
     """Inbound filters (ingest protocol reference, section 28)."""
@@ -105,4 +107,4 @@ def load_organization_options(raw: dict[str, Any]) -> OrganizationOptions:
 
 def dump_options(options: ProjectOptions | OrganizationOptions) -> dict[str, Any]:
     """Back to JSON, without what equals the defaults."""
-    return msgspec.to_builtins(options)
+    return without_defaults(options)
