@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from dictamesh_sentry.processing.normalize.apple import add_apple_crash_report
 from dictamesh_sentry.protocol.envelope import Item
 
 MAX_BREADCRUMBS = 100
@@ -35,6 +36,9 @@ def merge_crash_items(event: dict[str, Any], items: list[Item]) -> None:
                     event.setdefault(str(key), value)
         elif kind == "event.breadcrumbs":
             streams.append(_decode_stream(item.payload))
+        elif kind == "event.applecrashreport":
+            add_apple_crash_report(event, item.payload)
+            _mark_crash(event, *_DUMPS[kind])
         elif kind in _DUMPS:
             _mark_crash(event, *_DUMPS[kind])
     if streams:

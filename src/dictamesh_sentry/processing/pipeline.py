@@ -155,7 +155,10 @@ def _event(work: _Work, item: Item, position: int, crash: list[Item]) -> tuple[O
     category = item_types.category_of(item)
     work.stage = "parse"
     try:
-        event = security_event(item.payload) if item.type == "raw_security" else parse_event(item.payload)
+        if item.type == "raw_security":
+            event = security_event(item.payload, item.headers)
+        else:
+            event = parse_event(item.payload)
     except InvalidEventError as error:
         work.outcome(category, Outcome.INVALID, error.reason)
         return Outcome.INVALID, error.reason

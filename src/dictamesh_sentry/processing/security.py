@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from dictamesh_sentry.processing.normalize import InvalidEventError, parse_event
 
 
-def security_event(payload: bytes) -> dict[str, Any]:
+def security_event(payload: bytes, headers: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
     """The event for one raw report, either the older form (``csp-report``) or the Reporting API's (``body``).
+
+    ``headers`` of the item may name ``sentry_release`` and ``sentry_environment``, from the endpoint's query.
 
     Raises InvalidEventError: ``invalid_json``, or ``security_report_type`` for reports other than CSP violations.
     """
@@ -22,7 +26,7 @@ def security_event(payload: bytes) -> dict[str, Any]:
         raise InvalidEventError("security_report_type")
     event: dict[str, Any] = {"csp": body, "type": "csp", "platform": "javascript"}
     for key in ("release", "environment"):
-        value = report.get(f"sentry_{key}")
+        value = headers.get(f"sentry_{key}")
         if type(value) is str:
             event[key] = value
     return event
