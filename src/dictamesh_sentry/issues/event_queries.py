@@ -27,7 +27,7 @@ from dictamesh_sentry.search.period import Period
 _LIST_COLUMNS = (
     "project_id, event_id, issue_id, timestamp, received, title, message, culprit, location, level, type, platform, "
     "environment, release, dist, transaction, user, user_id, user_email, user_username, user_ip, trace_id, replay_id, "
-    "tags, size"
+    "tags, size, primary_hash"
 )
 LATEST, OLDEST, RECOMMENDED = "latest", "oldest", "recommended"
 _TOP_VALUES = 10
@@ -69,6 +69,8 @@ class Event:
     replay_id: str
     tags: Mapping[str, str]
     size: int
+    primary_hash: str = ""
+    """The fingerprint it was grouped by, 32 hex digits."""
     payload: str | bytes | None = field(default=None, repr=False)
 
     @cached_property
@@ -194,6 +196,7 @@ def _event(row: Mapping[str, Any]) -> Event:
         replay_id=row["replay_id"],
         tags=row["tags"],
         size=row["size"],
+        primary_hash=row["primary_hash"].hex,
         payload=row.get("payload"),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -63,9 +64,9 @@ class EventSource(Protocol):
     @property
     def release(self) -> str: ...
     @property
-    def tags(self) -> dict[str, str]: ...
+    def tags(self) -> Mapping[str, str]: ...
     @property
-    def data(self) -> dict[str, Any]: ...
+    def data(self) -> Any: ...
     @property
     def size(self) -> int: ...
 
