@@ -6,7 +6,7 @@ import re
 
 from dictamesh_sentry.search.ast import And, Filter, FreeText, Has, Key, Node, Or, Value
 
-_BARE = re.compile(r'[^\s()"\[\]\\*!:><=\uf00d]+\Z')
+_BARE = re.compile(r'[^,\s()"\[\]\\*!:><=\uf00d]+\Z')
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_.\-]+\Z")
 _PLAIN_TAG = re.compile(r"[A-Za-z0-9_.\-:]+\Z")
 
