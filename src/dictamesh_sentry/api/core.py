@@ -29,7 +29,7 @@ from pydantic.alias_generators import to_camel
 from dictamesh_sentry.accounts.models import ApiToken, User
 from dictamesh_sentry.accounts.scopes import SCOPES, expand
 from dictamesh_sentry.api import pagination
-from dictamesh_sentry.api.auth import identify, require
+from dictamesh_sentry.api.auth import identify, project_of_client_key, require
 from dictamesh_sentry.api.errors import ApiError
 from dictamesh_sentry.api.pagination import Page
 from dictamesh_sentry.api.responses import json_response
@@ -86,6 +86,7 @@ class Operation:
     status: int
     tag: str
     paginated: bool
+    accepts_client_key: bool = False
 
     @property
     def parameters(self) -> list[str]:
@@ -110,13 +111,15 @@ def operation(
     status: int = 200,
     tag: str = "",
     paginated: bool = False,
+    accepts_client_key: bool = False,
 ) -> Callable[[View], View]:
     """Declare the decorated function as an operation.
 
     The function takes ``call``, then a ``str`` for each other name in the path, a ``Body`` subclass, or query
     parameters as django-ninja understands them. It returns JSON-ready data (answered with ``status``), a ``Page``,
     a ``Reply``, an ``HttpResponse``, or None for an empty 204. ``response`` documents the body: a TypedDict, or a
-    list of one. ``tag`` groups the documentation.
+    list of one. ``tag`` groups the documentation. With ``accepts_client_key`` a DSN of the path's project is enough;
+    ``call.user_or_none`` is None then, and only ``call.project`` is known.
     """
     unknown = set(scopes) - SCOPES - set(ANYONE)
     if unknown:
@@ -124,7 +127,9 @@ def operation(
 
     def declare(view: View) -> View:
         title = tag or view.__module__.rpartition(".")[2].replace("_", " ").capitalize()
-        REGISTRY.append(Operation(method, path, tuple(scopes), view, response, status, title, paginated))
+        REGISTRY.append(
+            Operation(method, path, tuple(scopes), view, response, status, title, paginated, accepts_client_key)
+        )
         return view
 
     return declare
@@ -234,12 +239,18 @@ class Call:
 
 def authorise(found: Operation, request: HttpRequest) -> Call:
     """Turn a request into a Call, or raise: 401, 404 for what is not visible, 403 for a missing scope."""
+    arguments = request.resolver_match.kwargs if request.resolver_match else {}
+    if found.accepts_client_key:
+        project = project_of_client_key(request, arguments["organization"], arguments["project"])
+        if project is not None:
+            call = Call(request, None, None)
+            call._project = project
+            return call
     identity = identify(request)
     if found.scopes == ANYONE:
         return Call(request, identity.user if identity else None, identity.token if identity else None)
     identity = require(identity)
     call = Call(request, identity.user, identity.token)
-    arguments = request.resolver_match.kwargs if request.resolver_match else {}
     if "organization" not in arguments:
         _require_token_scope(call, found.scopes)
         return call
