@@ -19,7 +19,7 @@ from dictamesh_sentry.edge.keys import KeyDirectory
 from dictamesh_sentry.edge.loader import loader
 from dictamesh_sentry.edge.metrics import EdgeMetrics
 from dictamesh_sentry.edge.outcomes import OutcomeAggregator
-from dictamesh_sentry.edge.request import BodyBudget, Request
+from dictamesh_sentry.edge.request import BodyBudget, Request, Watchdog
 from dictamesh_sentry.edge.responses import ClientGoneError, EdgeError, Response, preflight
 from dictamesh_sentry.edge.routing import Route
 from dictamesh_sentry.streams.factory import get_producer
@@ -65,7 +65,8 @@ class EdgeApplication:
         self._ingest = ingest
         self._budget = BodyBudget(LARGE_BODY_BYTES)
         self._metrics = EdgeMetrics()
-        self._ticker: asyncio.Task[None] | None = None
+        self._watchdog = Watchdog()
+        self._tickers: list[asyncio.Task[None]] = []
 
     async def startup(self) -> None:
         """Open the stream, begin to flush outcomes. Harmless when repeated."""
@@ -73,16 +74,19 @@ class EdgeApplication:
             settings = get_settings()
             producer = get_producer()
             self._ingest = Ingest(settings, producer, get_blob_store(), KeyDirectory(), OutcomeAggregator(producer))
-        if self._ticker is None:
-            self._ticker = asyncio.create_task(self._ingest.outcomes.run())
+        if not self._tickers:
+            self._tickers = [
+                asyncio.create_task(self._ingest.outcomes.run()),
+                asyncio.create_task(self._watchdog.run()),
+            ]
 
     async def shutdown(self) -> None:
         """Append the outcomes counted so far, and stop."""
-        if self._ticker is not None:
-            self._ticker.cancel()
+        for ticker in self._tickers:
+            ticker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._ticker
-            self._ticker = None
+                await ticker
+        self._tickers = []
         if self._ingest is not None:
             self._ingest.outcomes.flush()
             self._ingest.keys.close()
@@ -91,10 +95,10 @@ class EdgeApplication:
     async def handle(self, route: Route, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Answer one request."""
         started = time.perf_counter()
-        if self._ingest is None:
+        if not self._tickers:
             await self.startup()
         assert self._ingest is not None
-        request = Request(scope, receive, self._budget)
+        request = Request(scope, receive, self._budget, self._watchdog)
         try:
             response = await self._respond(self._ingest, request, route)
         except ClientGoneError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
 
@@ -42,6 +43,7 @@ def client_ip(request: Request, trusted_proxies: int) -> str:
     return _address(request.peer)
 
 
+@lru_cache(maxsize=4096)
 def _address(text: str) -> str:
     try:
         return str(ip_address(text.strip()))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import MutableMapping
+import time
+from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -36,6 +37,43 @@ class BodyBudget:
         self._left += size
 
 
+class Watchdog:
+    """Ends requests whose body takes too long.
+
+    One sweep a second over those under way; a timer for each request would cost more than reading it.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self._deadlines: dict[asyncio.Task[Any], float] = {}
+        self._overdue: set[asyncio.Task[Any]] = set()
+
+    def watch(self, task: asyncio.Task[Any], deadline: float) -> None:
+        """Cancel the task's read once the clock passes ``deadline``."""
+        self._deadlines[task] = deadline
+
+    def release(self, task: asyncio.Task[Any]) -> bool:
+        """Stop watching; whether the task was cancelled by this watchdog."""
+        self._deadlines.pop(task, None)
+        overdue = task in self._overdue
+        self._overdue.discard(task)
+        return overdue
+
+    def sweep(self) -> None:
+        """Cancel what is overdue."""
+        now = self.clock()
+        for task in [task for task, deadline in self._deadlines.items() if deadline < now]:
+            del self._deadlines[task]
+            self._overdue.add(task)
+            task.cancel()
+
+    async def run(self) -> None:
+        """Sweep every second until cancelled."""
+        while True:
+            await asyncio.sleep(1.0)
+            self.sweep()
+
+
 class Request:
     """A request as the endpoints see it. Header names are lower case."""
 
@@ -43,6 +81,7 @@ class Request:
         "_budget",
         "_receive",
         "_taken",
+        "_watchdog",
         "headers",
         "method",
         "peer",
@@ -51,7 +90,7 @@ class Request:
         "sender",
     )
 
-    def __init__(self, scope: MutableMapping[str, Any], receive: Any, budget: BodyBudget) -> None:
+    def __init__(self, scope: MutableMapping[str, Any], receive: Any, budget: BodyBudget, watchdog: Watchdog) -> None:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.method: str = scope["method"]
         self.query_string: bytes = scope.get("query_string", b"")
@@ -61,6 +100,7 @@ class Request:
         self.sender: Sender | None = None
         self._receive = receive
         self._budget = budget
+        self._watchdog = watchdog
         self._taken = 0
 
     def header(self, name: bytes) -> str:
@@ -108,29 +148,35 @@ class Request:
         announced = self.headers.get(b"content-length", b"")
         if announced.isdigit() and int(announced) > limit:
             raise too_large(limit)
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        task = asyncio.current_task()
+        assert task is not None
+        started = self._watchdog.clock()
+        self._watchdog.watch(task, started + BODY_SECONDS)
         chunks: list[bytes] = []
-        size = 0
+        more = True
         try:
-            async with asyncio.timeout_at(started + BODY_SECONDS) as timeout:
-                while True:
-                    message = await self._receive()
-                    if message["type"] == "http.disconnect":
-                        raise ClientGoneError
-                    chunk = message.get("body", b"")
-                    size += len(chunk)
-                    if size > limit:
-                        raise too_large(limit)
-                    self._take(size)
-                    chunks.append(chunk)
-                    if not message.get("more_body", False):
-                        break
-                    timeout.reschedule(started + BODY_SECONDS + size / SLOWEST_BYTES_PER_SECOND)
-        except TimeoutError:
+            while more:
+                message = await self._receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientGoneError
+                chunk = message.get("body", b"")
+                chunks.append(chunk)
+                self.received_bytes += len(chunk)
+                if self.received_bytes > limit:
+                    raise too_large(limit)
+                if self.received_bytes > FREE_BYTES:
+                    self._take(self.received_bytes)
+                more = message.get("more_body", False)
+                if more:
+                    allowed = BODY_SECONDS + self.received_bytes / SLOWEST_BYTES_PER_SECOND
+                    self._watchdog.watch(task, started + allowed)
+        except asyncio.CancelledError:
+            if not self._watchdog.release(task):
+                raise
+            task.uncancel()
             raise EdgeError(408, "request body took too long") from None
         finally:
-            self.received_bytes = size
+            self._watchdog.release(task)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def inflate(self, body: bytes, encoding: str, limit: int) -> bytes:

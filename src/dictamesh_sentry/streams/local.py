@@ -12,44 +12,58 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from dictamesh_sentry.streams.interface import Message, StreamUnavailableError
-from dictamesh_sentry.streams.local_log import group_lags, open_log, topic_path, used_bytes
+from dictamesh_sentry.streams.interface import StreamUnavailableError
+from dictamesh_sentry.streams.local_consumer import LocalConsumer
+from dictamesh_sentry.streams.local_log import open_log, topic_path, used_bytes
 
-PARTITION = 0
+__all__ = ["LocalConsumer", "LocalProducer"]
+
 DEFAULT_MAX_BYTES = 8 * 1024**3
 DEFAULT_MIN_FREE_BYTES = 256 * 1024**2
 
 _BATCH_ROWS = 128
 _BATCH_BYTES = 16 * 1024 * 1024
 _DISK_CHECK_SECONDS = 1.0
-_IDLE_SLEEP_SECONDS = 0.04
-_POLL_BYTES = 32 * 1024 * 1024
-_FORGET_ROWS = 2000
-_FORGET_SECONDS = 0.5
 
 
 class _Append:
     """Messages of one caller on their way to the file, and whom to tell."""
 
-    __slots__ = ("error", "loop", "messages", "topic", "waiter")
+    __slots__ = ("error", "gate", "messages", "topic", "waiter")
 
     def __init__(
         self,
         topic: str,
         messages: Sequence[tuple[bytes, bytes]],
         waiter: Future[None] | asyncio.Future[None],
-        loop: asyncio.AbstractEventLoop | None,
+        gate: _Gate | None,
     ) -> None:
         self.topic = topic
         self.messages = messages
         self.waiter = waiter
-        self.loop = loop
+        self.gate = gate
         self.error: StreamUnavailableError | None = None
+
+
+class _Gate:
+    """Where the appends of one event loop wait while the writer is busy with those before them.
+
+    They change threads once per commit in each direction. Handing over one by one would wake the writer for the
+    first and make it fight the loop for the interpreter lock over each of the others.
+    """
+
+    __slots__ = ("loop", "pending", "scheduled", "under_way")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.pending: list[_Append] = []
+        self.scheduled = False
+        self.under_way = 0
 
 
 class LocalProducer:
@@ -65,45 +79,90 @@ class LocalProducer:
         self._folder = folder
         self._max_bytes = max_bytes
         self._min_free_bytes = min_free_bytes
-        self._queue: SimpleQueue[_Append | None] = SimpleQueue()
+        self._queue: SimpleQueue[list[_Append] | None] = SimpleQueue()
         self._connections: dict[str, sqlite3.Connection] = {}
         self._disk_checked = -_DISK_CHECK_SECONDS
         self._disk_free = 0
+        self._backlogs: dict[str, tuple[float, int]] = {}
+        self._topics: set[str] = set()
+        self._gates: dict[asyncio.AbstractEventLoop, _Gate] = {}
         self._closed = False
-        self._close_lock = threading.Lock()
+        self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
         self._thread = threading.Thread(target=self._run, name="stream-writer", daemon=True)
         self._thread.start()
 
     def append(self, topic: str, messages: Sequence[tuple[bytes, bytes]]) -> None:
         """Store ``(key, value)`` pairs; returns when they are durable. Raises StreamUnavailableError."""
-        if messages:
-            waiter: Future[None] = Future()
-            self._enqueue(_Append(topic, messages, waiter, None))
-            waiter.result()
+        if not messages:
+            return
+        waiter: Future[None] = Future()
+        self._check_topic(topic)
+        with self._lock:
+            self._check_open()
+            self._queue.put([_Append(topic, messages, waiter, None)])
+        waiter.result()
 
     async def append_async(self, topic: str, key: bytes, value: bytes) -> None:
         """Store one message; returns when it is durable. Raises StreamUnavailableError."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
-        self._enqueue(_Append(topic, ((key, value),), waiter, loop))
+        self._check_topic(topic)
+        with self._lock:
+            self._check_open()
+            gate = self._gates.get(loop) or self._add_gate(loop)
+            gate.pending.append(_Append(topic, ((key, value),), waiter, gate))
+            if not gate.under_way and not gate.scheduled:
+                gate.scheduled = True
+                loop.call_soon(self._hand_over, gate)
         await waiter
 
     def close(self) -> None:
         """Write what is queued, then stop."""
-        with self._close_lock:
+        with self._lock:
             if self._closed:
                 return
             self._closed = True
+            for gate in self._gates.values():
+                self._release(gate)
             self._queue.put(None)
         self._thread.join()
 
-    def _enqueue(self, append: _Append) -> None:
-        topic_path(self._folder, append.topic)
-        with self._close_lock:
-            if self._closed:
-                raise StreamUnavailableError("the stream is closed")
-            self._queue.put(append)
+    def _check_topic(self, topic: str) -> None:
+        if topic not in self._topics:
+            topic_path(self._folder, topic)
+            self._topics.add(topic)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StreamUnavailableError("the stream is closed")
+
+    def _add_gate(self, loop: asyncio.AbstractEventLoop) -> _Gate:
+        for gone in [known for known in self._gates if known.is_closed()]:
+            del self._gates[gone]
+        gate = self._gates[loop] = _Gate(loop)
+        return gate
+
+    def _hand_over(self, gate: _Gate) -> None:
+        """End of a turn of the loop: give the writer everything the turn appended."""
+        with self._lock:
+            gate.scheduled = False
+            if not self._closed:
+                self._release(gate)
+
+    def _release(self, gate: _Gate) -> None:
+        if gate.pending:
+            gate.under_way += len(gate.pending)
+            self._queue.put(gate.pending)
+            gate.pending = []
+
+    def _resolve(self, gate: _Gate, appends: list[_Append]) -> None:
+        """Back on the loop: tell who waited, and hand over who came meanwhile."""
+        for append in appends:
+            _settle(append)
+        gate.under_way -= len(appends)
+        if not gate.under_way and gate.pending:
+            self._hand_over(gate)
 
     # The writer thread
 
@@ -114,7 +173,7 @@ class LocalProducer:
             entry = self._queue.get()
             with contextlib.suppress(Empty):
                 while entry is not None:
-                    pending.append(entry)
+                    pending += entry
                     entry = self._queue.get_nowait()
                 running = False
             if pending:
@@ -131,15 +190,26 @@ class LocalProducer:
                 error = self._store(topic, batch)
                 for append in batch:
                     append.error = error
-                _tell(batch)
+                self._tell(batch)
+
+    def _tell(self, batch: list[_Append]) -> None:
+        """Settle the waiters; those of one event loop in one wake-up."""
+        gates: dict[_Gate, list[_Append]] = {}
+        for append in batch:
+            if append.gate is None:
+                _settle(append)
+            else:
+                gates.setdefault(append.gate, []).append(append)
+        for gate, appends in gates.items():
+            with contextlib.suppress(RuntimeError):  # the loop is gone, and with it whoever waited
+                gate.loop.call_soon_threadsafe(self._resolve, gate, appends)
 
     def _store(self, topic: str, batch: list[_Append]) -> StreamUnavailableError | None:
         """One transaction. Returns why it failed; then nothing of the batch was stored."""
         try:
             self._check_disk()
             connection = self._connection(topic)
-            if used_bytes(connection) >= self._max_bytes:
-                return StreamUnavailableError(f"the backlog of {topic} is full")
+            self._check_backlog(topic, connection, batch)
             _insert(connection, [message for append in batch for message in append.messages])
         except StreamUnavailableError as error:
             return error
@@ -160,6 +230,17 @@ class LocalProducer:
         if connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 connection.close()
+
+    def _check_backlog(self, topic: str, connection: sqlite3.Connection, batch: list[_Append]) -> None:
+        """Measured once a second; in between, what this process appends is added up."""
+        now = time.monotonic()
+        measured, used = self._backlogs.get(topic, (0.0, 0))
+        if now - measured >= _DISK_CHECK_SECONDS or used >= self._max_bytes:
+            measured, used = now, used_bytes(connection)
+        if used >= self._max_bytes:
+            raise StreamUnavailableError(f"the backlog of {topic} is full")
+        size = sum(len(value) for append in batch for _, value in append.messages)
+        self._backlogs[topic] = (measured, used + size)
 
     def _check_disk(self) -> None:
         now = time.monotonic()
@@ -208,128 +289,11 @@ def _insert_rows(connection: sqlite3.Connection, now: float, messages: list[tupl
     connection.execute(f"INSERT INTO message (timestamp, key, value) VALUES {rows}", values)  # noqa: S608 - no text
 
 
-def _tell(batch: list[_Append]) -> None:
-    """Resolve the waiters; those of one event loop in one wake-up."""
-    loops: dict[asyncio.AbstractEventLoop, list[_Append]] = {}
-    for append in batch:
-        if append.loop is not None:
-            loops.setdefault(append.loop, []).append(append)
-        elif append.error is None:
-            append.waiter.set_result(None)
-        else:
-            append.waiter.set_exception(append.error)
-    for loop, appends in loops.items():
-        with contextlib.suppress(RuntimeError):  # the loop is gone, and with it whoever waited
-            loop.call_soon_threadsafe(_resolve, appends)
-
-
-def _resolve(appends: list[_Append]) -> None:
-    for append in appends:
-        if append.waiter.done():
-            continue
-        if append.error is None:
-            append.waiter.set_result(None)
-        else:
-            append.waiter.set_exception(append.error)
-
-
-class LocalConsumer:
-    """Reads one topic for one group. Creating it registers the group: from then on nothing it has not committed
-    is forgotten. Safe to share between threads; two consumers of one group would each read everything."""
-
-    def __init__(self, folder: Path, topic: str, group: str) -> None:
-        self._topic = topic
-        self._group = group
-        self._lock = threading.Lock()
-        self._connection = open_log(topic_path(folder, topic), durable=False)
-        self._forget_due = 0.0
-        self._connection.execute(
-            "INSERT INTO consumer_group (name, next_offset) VALUES (?, 0) ON CONFLICT DO NOTHING", (group,)
-        )
-        self._position = self._committed()
-
-    def poll(self, limit: int, timeout: float) -> Sequence[Message]:
-        """Up to ``limit`` messages (fewer when they are big), waiting at most ``timeout`` seconds for the first.
-
-        A message is seen at most 50 ms after it was appended.
-        """
-        deadline = time.monotonic() + timeout
-        pause = 0.002
-        while True:
-            messages = self._read(limit)
-            left = deadline - time.monotonic()
-            if messages or left <= 0:
-                return messages
-            time.sleep(min(pause, left))
-            pause = min(pause * 2, _IDLE_SLEEP_SECONDS)
-
-    def seek(self, offsets: Mapping[int, int]) -> None:
-        """Continue at the given offset."""
-        if PARTITION in offsets:
-            self._position = offsets[PARTITION]
-
-    def commit(self, offsets: Mapping[int, int]) -> None:
-        """Everything below the offset may be forgotten; it is, once every registered group says so."""
-        offset = offsets.get(PARTITION)
-        if offset is None:
-            return
-        with self._lock:
-            self._connection.execute(
-                "UPDATE consumer_group SET next_offset = ? WHERE name = ? AND next_offset < ?",
-                (offset, self._group, offset),
-            )
-            if time.monotonic() >= self._forget_due:
-                self._forget()
-                self._forget_due = time.monotonic() + _FORGET_SECONDS
-
-    def lag(self) -> Mapping[int, tuple[int, float]]:
-        """Messages the group has not committed, and the age in seconds of the oldest of them."""
-        with self._lock:
-            return {PARTITION: group_lags(self._connection).get(self._group, (0, 0.0))}
-
-    def close(self) -> None:
-        with self._lock:
-            with contextlib.suppress(sqlite3.Error):
-                self._forget()
-            self._connection.close()
-
-    def _committed(self) -> int:
-        row = self._connection.execute(
-            "SELECT next_offset FROM consumer_group WHERE name = ?", (self._group,)
-        ).fetchone()
-        return row[0] if row else 0
-
-    def _read(self, limit: int) -> list[Message]:
-        messages: list[Message] = []
-        size = 0
-        with self._lock, contextlib.closing(self._connection.cursor()) as cursor:
-            cursor.execute(
-                "SELECT offset, timestamp, key, value FROM message WHERE offset >= ? ORDER BY offset LIMIT ?",
-                (self._position, limit),
-            )
-            for offset, timestamp, key, value in cursor:
-                messages.append(Message(self._topic, PARTITION, offset, key, value, timestamp))
-                size += len(value)
-                if size >= _POLL_BYTES:
-                    break
-        if messages:
-            self._position = messages[-1].offset + 1
-        return messages
-
-    def _forget(self) -> None:
-        """Delete what every group has committed, in short transactions, so that appends never wait long."""
-        end = self._connection.execute("SELECT min(next_offset) FROM consumer_group").fetchone()[0] or 0
-        while True:
-            first = self._connection.execute("SELECT min(offset) FROM message").fetchone()[0]
-            if first is None or first >= end:
-                break
-            self._connection.execute("DELETE FROM message WHERE offset < ?", (min(end, first + _FORGET_ROWS),))
-        self._shrink()
-
-    def _shrink(self) -> None:
-        """Give pages back to the disk after a backlog; a small reserve is kept to be used again."""
-        pages = self._connection.execute("PRAGMA page_count").fetchone()[0]
-        free = self._connection.execute("PRAGMA freelist_count").fetchone()[0]
-        if free > 4096 and free > pages // 2:
-            # As a script: execute() would take one step of this statement, and each step frees one page.
-            self._connection.executescript(f"PRAGMA incremental_vacuum({min(free - 2048, 2048)})")
+def _settle(append: _Append) -> None:
+    waiter = append.waiter
+    if waiter.done():
+        return
+    if append.error is None:
+        waiter.set_result(None)
+    else:
+        waiter.set_exception(append.error)
