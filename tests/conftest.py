@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import django
 import pytest
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ for name in [name for name in os.environ if name.startswith("SENTRY_")]:
     del os.environ[name]
 os.environ["SENTRY_DATA_DIR"] = _data_dir
 os.environ["SENTRY_MAIL_BACKEND"] = "dummy"
+# Named here and not in pyproject.toml: there, pytest-django would load the settings before the folder is known.
+os.environ["DJANGO_SETTINGS_MODULE"] = "dictamesh_sentry.config.django"
+django.setup()
 
 
 @pytest.fixture(scope="session")
