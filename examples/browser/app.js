@@ -56,6 +56,7 @@ const scenarios = {
     });
   },
   async burst() {
+    await Promise.resolve(); // from here on every call has the same, asynchronous stack
     for (let number = 0; number < BURST; number += 1) {
       // The SDK drops an error that equals the one before it, so each says its number.
       Sentry.captureException(new Error(`burst error ${number}`));

@@ -43,7 +43,7 @@ def resolve_companions(batch: Batch, store: EventStore) -> dict[EventKey, int]:
     """Issues of the events that the batch's lone attachments and reports speak of, where those are stored already."""
     own = {event.identity for event in batch.accepted}
     wanted = {(one.project_id, one.event_id) for result in batch.results for one in result.attachments}
-    wanted |= {(one.project_id, one.event_id) for result in batch.results for one in result.reports}
+    wanted |= {(one.project_id, one.event_id) for one in batch.reports()}
     return issues_of_stored_events(store, wanted - own) if wanted - own else {}
 
 

@@ -7,7 +7,7 @@ be processed in another process, and processing it again gives the same result.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -286,7 +286,7 @@ def _record(work: _Work, event: dict[str, Any], event_id: str, category: DataCat
         tags=bounded_tags(event),
     )
     if grouping.type == "feedback":
-        record.reports.append(_feedback(work, event, record))
+        record.reports += _feedback(work, event, record)
     return record
 
 
@@ -294,10 +294,11 @@ def _text(value: object, limit: int) -> str:
     return value.replace("\x00", "")[:limit] if type(value) is str else ""
 
 
-def _feedback(work: _Work, event: dict[str, Any], record: EventRecord) -> Report:
+def _feedback(work: _Work, event: dict[str, Any], record: EventRecord) -> list[Report]:
+    """The words for the feedback's own issue and, when they speak of an error, for the error's issue as well."""
     feedback: dict[str, Any] = event["contexts"]["feedback"]
     user: dict[str, Any] = event.get("user") or {}
-    return Report(
+    own = Report(
         project_id=record.project_id,
         key_id=work.message.key_id,
         event_id=record.event_id,
@@ -308,6 +309,10 @@ def _feedback(work: _Work, event: dict[str, Any], record: EventRecord) -> Report
         source=_text(feedback.get("source"), 32) or "feedback",
         received=work.message.received,
     )
+    associated = feedback.get("associated_event_id")
+    if type(associated) is not str or associated in ("", record.event_id):
+        return [own]
+    return [own, replace(own, event_id=associated)]
 
 
 # What comes with events

@@ -164,10 +164,9 @@ def title_of(metadata: dict[str, Any], kind: str) -> str:
     if kind != "error":
         return metadata.get("title") or "<unlabeled event>"
     if metadata.get("synthetic"):
-        return (
-            clip(metadata.get("function") or metadata.get("value") or metadata.get("type", ""), MAX_TITLE)
-            or "<unknown>"
-        )
+        # A made-up type (a signal's name, say) tells less than where it happened; without one it is a message.
+        order = ("function", "value", "type") if metadata.get("type") else ("value", "function")
+        return clip(next((metadata[key] for key in order if metadata.get(key)), ""), MAX_TITLE) or "<unknown>"
     name, value = metadata.get("type", ""), clip(metadata.get("value", ""), MAX_TITLE)
     if name and value:
         return clip(f"{name}: {value}", MAX_TITLE)
