@@ -11,7 +11,7 @@ from django.utils.html import escape
 logger = logging.getLogger(__name__)
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django passes it
     """400. The exception's text is not shown: it may carry the client's own input."""
     return _render(request, 400)
 
@@ -21,17 +21,17 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _render(request, 403, detail=str(exception))
 
 
-def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 - Django passes it
     """403 when a form came without its token, usually because the sign-in changed in another tab."""
     return _render(request, 403, detail="The form had expired. Go back, reload the page and try again.")
 
 
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django passes it
     """404, the same whether the thing does not exist or belongs to somebody else."""
     return _render(request, 404)
 
 
-def server_error(request: HttpRequest) -> HttpResponse:
+def server_error(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django passes it
     """500. Rendered without the database, which may be the reason."""
     try:
         return HttpResponse(render_to_string("errors/500.html", {"theme": "system"}), status=500)

@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
 
+from dictamesh_sentry.accounts.models import User
 from dictamesh_sentry.issues import actions
 from dictamesh_sentry.issues.actions import ActionError
 from dictamesh_sentry.issues.models import Issue
+from dictamesh_sentry.organizations.models import Organization
 from dictamesh_sentry.organizations.queries import get_team, members
 from dictamesh_sentry.releases.models import Release
 from dictamesh_sentry.web.pages import PageRequest
 
-Command = Callable[[PageRequest, list[Issue], Mapping[str, str]], str]
+
+@dataclass(frozen=True)
+class Selection:
+    """Who does it, to which issues, and what the form said."""
+
+    user: User
+    organization: Organization
+    issues: list[Issue]
+    given: Mapping[str, str]
+
+
+Command = Callable[[Selection], str]
 
 
 class UnknownCommandError(Exception):
@@ -33,7 +47,7 @@ def run_command(request: PageRequest, issues: Sequence[Issue], given: Mapping[st
         raise UnknownCommandError(name)
     scope, command = entry
     request.access.require(scope)
-    return command(request, list(issues), given)
+    return command(Selection(request.user, request.organization, list(issues), given))
 
 
 def counted(issues: Sequence[Issue], verb: str) -> str:
@@ -41,60 +55,62 @@ def counted(issues: Sequence[Issue], verb: str) -> str:
     return f"{len(issues)} issues {verb}." if len(issues) != 1 else f"Issue {verb}."
 
 
-def _resolve(request: PageRequest, issues: list[Issue], given: Mapping[str, str]) -> str:
-    actions.resolve(request.user, issues)
-    return counted(issues, "resolved")
+def _resolve(chosen: Selection) -> str:
+    actions.resolve(chosen.user, chosen.issues)
+    return counted(chosen.issues, "resolved")
 
 
-def _resolve_next(request: PageRequest, issues: list[Issue], given: Mapping[str, str]) -> str:
-    actions.resolve(request.user, issues, in_next_release=True)
-    return counted(issues, "resolved in the next release")
+def _resolve_next(chosen: Selection) -> str:
+    actions.resolve(chosen.user, chosen.issues, in_next_release=True)
+    return counted(chosen.issues, "resolved in the next release")
 
 
-def _resolve_release(request: PageRequest, issues: list[Issue], given: Mapping[str, str]) -> str:
-    version = given.get("release", "").strip()
+def _resolve_release(chosen: Selection) -> str:
+    version = chosen.given.get("release", "").strip()
     release = Release.objects.filter(
-        organization=request.organization, version=version, release_projects__project__in=[i.project_id for i in issues]
+        organization=chosen.organization,
+        version=version,
+        release_projects__project__in=[i.project_id for i in chosen.issues],
     ).first()
     if release is None:
         raise ActionError(f"There is no release “{version[:80]}” in this project.")
-    actions.resolve(request.user, issues, in_release=release)
-    return counted(issues, f"resolved in {release.version}")
+    actions.resolve(chosen.user, chosen.issues, in_release=release)
+    return counted(chosen.issues, f"resolved in {release.version}")
 
 
-def _resolve_commit(request: PageRequest, issues: list[Issue], given: Mapping[str, str]) -> str:
-    commit = given.get("commit", "").strip()[:64]
+def _resolve_commit(chosen: Selection) -> str:
+    commit = chosen.given.get("commit", "").strip()[:64]
     if not commit:
         raise ActionError("Name the commit.")
-    actions.resolve(request.user, issues, in_commit=commit)
-    return counted(issues, f"resolved in {commit[:12]}")
+    actions.resolve(chosen.user, chosen.issues, in_commit=commit)
+    return counted(chosen.issues, f"resolved in {commit[:12]}")
 
 
-def _unresolve(request: PageRequest, issues: list[Issue], given: Mapping[str, str]) -> str:
-    actions.unresolve(request.user, issues)
-    return counted(issues, "opened again")
+def _unresolve(chosen: Selection) -> str:
+    actions.unresolve(chosen.user, chosen.issues)
+    return counted(chosen.issues, "opened again")
 
 
 def _archive(verb: str, **conditions: Any) -> Command:
-    def run(request: PageRequest, issues: list[Issue], given: Mapping[str, str]) -> str:
-        actions.archive(request.user, issues, **conditions)
-        return counted(issues, f"archived {verb}")
+    def run(chosen: Selection) -> str:
+        actions.archive(chosen.user, chosen.issues, **conditions)
+        return counted(chosen.issues, f"archived {verb}")
 
     return run
 
 
 def _archive_for(duration: dt.timedelta, verb: str) -> Command:
-    def run(request: PageRequest, issues: list[Issue], given: Mapping[str, str]) -> str:
-        actions.archive(request.user, issues, until=timezone.now() + duration)
-        return counted(issues, f"archived {verb}")
+    def run(chosen: Selection) -> str:
+        actions.archive(chosen.user, chosen.issues, until=timezone.now() + duration)
+        return counted(chosen.issues, f"archived {verb}")
 
     return run
 
 
-def _archive_custom(request: PageRequest, issues: list[Issue], given: Mapping[str, str]) -> str:
-    count, users = number(given, "count"), number(given, "user_count")
-    window = number(given, "window")
-    until = given.get("until", "")
+def _archive_custom(chosen: Selection) -> str:
+    count, users = number(chosen.given, "count"), number(chosen.given, "user_count")
+    window = number(chosen.given, "window")
+    until = chosen.given.get("until", "")
     moment = None
     if until:
         try:
@@ -104,69 +120,69 @@ def _archive_custom(request: PageRequest, issues: list[Issue], given: Mapping[st
     if moment is None and count is None and users is None:
         raise ActionError("Say until when, or after how many events or users.")
     actions.archive(
-        request.user, issues, until=moment, count=count, window=window if count else None,
+        chosen.user, chosen.issues, until=moment, count=count, window=window if count else None,
         user_count=users, user_window=window if users and not count else None,
     )  # fmt: skip
-    return counted(issues, "archived")
+    return counted(chosen.issues, "archived")
 
 
 def _priority(level: str) -> Command:
-    def run(request: PageRequest, issues: list[Issue], given: Mapping[str, str]) -> str:
-        actions.set_priority(request.user, issues, level)
-        return counted(issues, f"set to {level} priority")
+    def run(chosen: Selection) -> str:
+        actions.set_priority(chosen.user, chosen.issues, level)
+        return counted(chosen.issues, f"set to {level} priority")
 
     return run
 
 
-def _assign(request: PageRequest, issues: list[Issue], given: Mapping[str, str]) -> str:
-    kind, _, key = given.get("assign", "").partition(":")
+def _assign(chosen: Selection) -> str:
+    kind, _, key = chosen.given.get("assign", "").partition(":")
     if kind == "none":
-        actions.assign(request.user, issues)
-        return counted(issues, "unassigned")
+        actions.assign(chosen.user, chosen.issues)
+        return counted(chosen.issues, "unassigned")
     if kind == "team" and key.isdigit():
-        team = get_team(request.organization, key)
-        actions.assign(request.user, issues, team=team)
-        return counted(issues, f"assigned to #{team.slug}")
-    wanted = str(request.user.pk) if kind == "me" else key
+        team = get_team(chosen.organization, key)
+        actions.assign(chosen.user, chosen.issues, team=team)
+        return counted(chosen.issues, f"assigned to #{team.slug}")
+    wanted = str(chosen.user.pk) if kind == "me" else key
     if not wanted.isdigit():
         raise UnknownCommandError("assign")
-    member = members(request.organization).filter(user_id=int(wanted)).first()
+    member = members(chosen.organization).filter(user_id=int(wanted)).first()
     if member is None or member.user is None:
         raise ActionError("This person is not a member of the organization.")
-    actions.assign(request.user, issues, user=member.user)
-    return counted(issues, f"assigned to {member.user.display_name}")
+    actions.assign(chosen.user, chosen.issues, user=member.user)
+    return counted(chosen.issues, f"assigned to {member.user.display_name}")
 
 
 def _bookmark(value: bool) -> Command:
-    def run(request: PageRequest, issues: list[Issue], given: Mapping[str, str]) -> str:
-        actions.set_bookmark(request.user, issues, value)
-        return counted(issues, "bookmarked" if value else "taken out of your bookmarks")
+    def run(chosen: Selection) -> str:
+        actions.set_bookmark(chosen.user, chosen.issues, value)
+        return counted(chosen.issues, "bookmarked" if value else "taken out of your bookmarks")
 
     return run
 
 
 def _subscribe(value: bool) -> Command:
-    def run(request: PageRequest, issues: list[Issue], given: Mapping[str, str]) -> str:
-        actions.set_subscription(request.user, issues, value)
+    def run(chosen: Selection) -> str:
+        actions.set_subscription(chosen.user, chosen.issues, value)
         return "You will hear about changes." if value else "You will no longer hear about changes."
 
     return run
 
 
-def _reviewed(request: PageRequest, issues: list[Issue], given: Mapping[str, str]) -> str:
-    actions.mark_reviewed(request.user, issues)
-    return counted(issues, "marked as reviewed")
+def _reviewed(chosen: Selection) -> str:
+    actions.mark_reviewed(chosen.user, chosen.issues)
+    return counted(chosen.issues, "marked as reviewed")
 
 
-def _merge(request: PageRequest, issues: list[Issue], given: Mapping[str, str]) -> str:
-    remaining = actions.merge(request.user, issues)
-    return f"{len(issues)} issues merged into “{remaining.title[:80]}”."
+def _merge(chosen: Selection) -> str:
+    remaining = actions.merge(chosen.user, chosen.issues)
+    return f"{len(chosen.issues)} issues merged into “{remaining.title[:80]}”."
 
 
 def _delete(discard: bool) -> Command:
-    def run(request: PageRequest, issues: list[Issue], given: Mapping[str, str]) -> str:
-        actions.delete(request.user, issues, discard=discard)
-        return counted(issues, "deleted; its future events are discarded" if discard else "deleted")
+    def run(chosen: Selection) -> str:
+        actions.delete(chosen.user, chosen.issues, discard=discard)
+        return counted(chosen.issues, "deleted; its future events are discarded" if discard else "deleted")
 
     return run
 
@@ -211,6 +227,8 @@ COMMANDS: dict[str, tuple[str, Command]] = {
 }
 #: Commands that ask before they act.
 CONFIRMED = {
-    "delete": "The issue disappears with all its events, attachments and comments. The next event of the same kind makes a new issue.",
-    "discard": "The issue disappears with all its events, and future events of the same kind are thrown away on arrival.",
+    "delete": (
+        "All events, attachments and comments disappear with it. The next event of the same kind makes a new issue."
+    ),
+    "discard": "All events disappear with it, and future events of the same kind are thrown away on arrival.",
 }

@@ -11,7 +11,8 @@ from django.utils.dateparse import parse_datetime
 from dictamesh_sentry.config.load import get_settings
 from dictamesh_sentry.eventstore.interface import QueryTimeoutError, StoreUnavailableError
 from dictamesh_sentry.issues.models import Issue, IssueBookmark, IssueSubscription
-from dictamesh_sentry.issues.queries import issue_series, issue_totals, short_id
+from dictamesh_sentry.issues.queries import short_id
+from dictamesh_sentry.issues.statistics_queries import statistics
 from dictamesh_sentry.releases.models import ReleaseProject
 from dictamesh_sentry.web.pages import PageRequest
 from dictamesh_sentry.web.views.issues_scope import Scope, filter_context, read_scope, rights
@@ -31,7 +32,7 @@ class Tab:
 
 
 def frame(request: PageRequest, issue: Issue, tab: str) -> dict[str, Any]:
-    """The context every tab of an issue shares. Says ``store_down`` instead of failing when events cannot be read."""
+    """The context every tab of an issue shares. Reads no events."""
     scope = read_scope(request, projects=[issue.project])
     base = f"/organizations/{request.organization.slug}/issues/{issue.pk}/"
     context: dict[str, Any] = {
@@ -47,20 +48,16 @@ def frame(request: PageRequest, issue: Issue, tab: str) -> dict[str, Any]:
         "share_url": f"{get_settings().public_url}/share/issue/{issue.share_id}/" if issue.share_id else "",
         "store_down": False,
     }
-    try:
-        context["totals"] = issue_totals(issue, scope.environments, scope.period)
-    except STORE_ERRORS:
-        context |= {"totals": None, "store_down": True}
     return context
 
 
-def chart(issue: Issue, scope: Scope) -> dict[str, Any]:
-    """The chart of events in the period with the releases that came out in it."""
-    try:
-        points = issue_series(issue, scope.environments, scope.period)
-    except STORE_ERRORS:
-        return {"series": [], "marks": []}
-    return {"series": points, "marks": release_marks(issue, scope), "rollup": scope.period.rollup}
+def numbers(issue: Issue, scope: Scope) -> dict[str, Any]:
+    """Events, users and the chart of the period in one query, with the releases that came out in it."""
+    found = statistics([issue.project_id], [issue.pk], environments=scope.environments, period=scope.period).get(
+        issue.pk
+    )
+    marks = release_marks(issue, scope) if found else []
+    return {"totals": found, "series": found.series if found else [], "marks": marks, "rollup": scope.period.rollup}
 
 
 def release_marks(issue: Issue, scope: Scope) -> Sequence[tuple[int, str]]:
@@ -76,11 +73,15 @@ def _tabs(issue: Issue, base: str, scope: Scope, current: str) -> list[Tab]:
     reports = issue.user_reports.count()
     files = issue.attachments.count()
     entries = (
-        ("details", "Details", base, None), ("events", "All events", f"{base}events/", None), ("tags", "Tags", f"{base}tags/", None),
-        ("activity", "Activity", f"{base}activity/", issue.num_comments or None), ("feedback", "Feedback", f"{base}feedback/", reports or None),
-        ("attachments", "Attachments", f"{base}attachments/", files or None), ("grouping", "Grouping & merged", f"{base}grouping/", None),
-    )  # fmt: skip
-    return [Tab(label, f"{url}{scope.suffix}", name == current, count) for name, label, url, count in entries]
+        ("details", "Details", "", None),
+        ("events", "All events", "events/", None),
+        ("tags", "Tags", "tags/", None),
+        ("activity", "Activity", "activity/", issue.num_comments or None),
+        ("feedback", "Feedback", "feedback/", reports or None),
+        ("attachments", "Attachments", "attachments/", files or None),
+        ("grouping", "Grouping & merged", "grouping/", None),
+    )
+    return [Tab(label, f"{base}{part}{scope.suffix}", name == current, count) for name, label, part, count in entries]
 
 
 def status_text(issue: Issue) -> str:

@@ -39,7 +39,8 @@ def settings_navigation(request: HttpRequest, organization: Organization | None)
         access = getattr(request, "access", None)
         audit = [("Audit log", f"{base}audit-log/")] if access is None or access.has_scope("org:write") else []
         groups.append(_group(request, "Organization", [
-            ("General", base), ("Security and privacy", f"{base}security-and-privacy/"), ("Projects", f"{base}projects/"),
+            ("General", base), ("Security and privacy", f"{base}security-and-privacy/"),
+            ("Projects", f"{base}projects/"),
             ("Teams", f"{base}teams/"), ("Members", f"{base}members/"), ("Quotas", f"{base}quotas/"), *audit,
         ]))  # fmt: skip
         parts = request.path.split("/")

@@ -65,8 +65,8 @@ def _flatten(raw: Any, depth: int, into: list[GroupingComponent]) -> None:
                 name=text(node.get("name") or node.get("id") or node.get("type"), 128),
                 value=text(node.get("value"), 500),
                 contributes=node.get("contributes") is not False,
-                hint=text(node.get("hint"), 300),
+                hint=text(node.get("hint") or node.get("reason"), 300),
                 depth=depth,
             )
         )
-        _flatten(node.get("components") or node.get("values"), depth + 1, into)
+        _flatten(node.get("components") or node.get("values") or node.get("children"), depth + 1, into)

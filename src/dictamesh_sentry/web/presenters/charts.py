@@ -33,10 +33,12 @@ def sparkline(points: Sequence[Point], width: int = 120, height: int = 24, label
             peak = path
         else:
             rest.append(path)
+    summary = f"{label}: {sum(counts):,} in total, at most {max(counts):,} at once"
     return format_html(
-        '<svg class="spark" width="{}" height="{}" viewBox="0 0 {} {}" role="img" aria-label="{}"><path d="M0 {}h{}v-.7H0z" '
-        'fill="currentColor" opacity=".35"/><path d="{}" fill="currentColor"/><path class="max" d="{}" fill="currentColor"/></svg>',
-        width, height, width, height, f"{label}: {sum(counts):,} in total, at most {max(counts):,} at once", height, width, "".join(rest), peak,
+        '<svg class="spark" width="{}" height="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">'
+        '<path d="M0 {}h{}v-.7H0z" fill="currentColor" opacity=".35"/><path d="{}" fill="currentColor"/>'
+        '<path class="max" d="{}" fill="currentColor"/></svg>',
+        width, height, width, height, summary, height, width, "".join(rest), peak,
     )  # fmt: skip
 
 
@@ -61,19 +63,23 @@ def bar_chart(
     day_wise = rollup >= 86400
     bars = format_html_join(
         "",
-        '<g><title>{}: {}</title><rect class="hit" x="{}" y="{}" width="{}" height="{}"/><rect class="bar" x="{}" y="{}" width="{}" height="{}" rx="1"/></g>',
+        '<g><title>{}: {}</title><rect class="hit" x="{}" y="{}" width="{}" height="{}"/>'
+        '<rect class="bar" x="{}" y="{}" width="{}" height="{}" rx="1"/></g>',
         (
             (
-                moment_label(epoch, day_wise=day_wise), f"{count:,}", f"{left + index * step:.1f}", head, f"{step:.2f}", plot_h,
-                f"{left + index * step + (step - bar) / 2:.1f}", f"{head + plot_h - (tall := _tall(count, top, plot_h)):.1f}", f"{bar:.2f}", f"{tall:.1f}",
+                moment_label(epoch, day_wise=day_wise), f"{count:,}",
+                f"{left + index * step:.1f}", head, f"{step:.2f}", plot_h,
+                f"{left + index * step + (step - bar) / 2:.1f}", f"{head + plot_h - tall:.1f}",
+                f"{bar:.2f}", f"{tall:.1f}",
             )
             for index, (epoch, count) in enumerate(points)
+            for tall in (_tall(count, top, plot_h),)
         ),
     )  # fmt: skip
+    summary = f"{label} over time: {sum(counts):,} in total, at most {max(counts):,} in one interval"
     return format_html(
         '<svg class="chart" viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}">{}{}{}{}</svg>',
-        width, height, width, height,
-        f"{label} over time: {sum(counts):,} in total, at most {max(counts):,} in one interval",
+        width, height, width, height, summary,
         _scale(top, left, head, plot_h, width), bars, _marks(points, marks, left, head, plot_w, plot_h, rollup),
         _axis(points, left, plot_w, height, day_wise=day_wise),
     )  # fmt: skip
@@ -83,7 +89,8 @@ def meter(share: float) -> SafeString:
     """A bar from 0 to 1, decorative: the number stands beside it."""
     width = max(0.0, min(1.0, share)) * 100
     return format_html(
-        '<svg class="meter" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect width="{}" height="6" fill="currentColor"/></svg>',
+        '<svg class="meter" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect width="{}" height="6" fill="currentColor"/></svg>',
         f"{width:.1f}",
     )
 
@@ -140,7 +147,8 @@ def _marks(
     inside = [(epoch, name) for epoch, name in marks if start <= epoch <= end][:20]
     return format_html_join(
         "",
-        '<g><title>{}</title><line class="mark" x1="{}" x2="{}" y1="{}" y2="{}"/><circle class="mark-head" cx="{}" cy="{}" r="3.5"/></g>',
+        '<g><title>{}</title><line class="mark" x1="{}" x2="{}" y1="{}" y2="{}"/>'
+        '<circle class="mark-head" cx="{}" cy="{}" r="3.5"/></g>',
         (
             (name, x, x, head, head + plot_h, x, head)
             for epoch, name in inside

@@ -20,9 +20,12 @@ LONGEST_TEXT = 6_000
 
 #: Lexers that may run over strangers' text.
 LANGUAGES = frozenset(
-    "python javascript jsx typescript html java kotlin scala go ruby erb php csharp fsharp c cpp objective-c swift "
-    "rust elixir dart lua perl groovy sql haskell bash json yaml xml ini toml".split()
-)
+    {
+        "python", "javascript", "jsx", "typescript", "html", "java", "kotlin", "scala", "go", "ruby", "erb",
+        "php", "csharp", "fsharp", "c", "cpp", "objective-c", "swift", "rust", "elixir", "dart", "lua",
+        "perl", "groovy", "sql", "haskell", "bash", "json", "yaml", "xml", "ini", "toml",
+    }
+)  # fmt: skip
 _ALIASES = {"shell": "bash", "sh": "bash", "js": "javascript", "ts": "typescript", "console": "bash", "py": "python"}
 _formatter = HtmlFormatter(nowrap=True)
 

@@ -130,7 +130,7 @@ def field(bound: BoundField, hint: str = "", css: str = "") -> dict[str, Any]:
         attributes["aria-describedby"] = " ".join(described)
     if bound.errors:
         attributes["aria-invalid"] = "true"
-    return {"field": bound, "kind": kind, "hint": hint, "control": bound.as_widget(attrs=attributes)}
+    return {"field": bound, "kind": kind, "hint": hint, "control": bound.as_widget(attrs=attributes)}  # pyright: ignore[reportArgumentType]
 
 
 @register.inclusion_tag("components/form_errors.html")
@@ -175,10 +175,12 @@ def menu(content: str, label: str, icon_name: str = "", css: str = "", button: s
 
     ``css``: ``end`` aligns to the right edge, ``up`` opens upwards. ``button``: classes of the button.
     """
+    named = format_html(' aria-label="{}" title="{}"', aria, aria) if aria else ""
+    chevron = icon("chevron-down", "icon-s") if label or not icon_name else ""
     return format_html(
-        '<details class="menu {}"><summary class="button {}"{}>{}{}{}</summary><div class="menu-panel">{}</div></details>',
-        css, button, format_html(' aria-label="{}" title="{}"', aria, aria) if aria else "",
-        icon(icon_name) if icon_name else "", label, icon("chevron-down", "icon-s") if label or not icon_name else "", content,
+        '<details class="menu {}"><summary class="button {}"{}>{}{}{}</summary>'
+        '<div class="menu-panel">{}</div></details>',
+        css, button, named, icon(icon_name) if icon_name else "", label, chevron, content,
     )  # fmt: skip
 
 

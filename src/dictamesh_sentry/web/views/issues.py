@@ -185,8 +185,9 @@ def palette(request: PageRequest) -> HttpResponse:
     base = f"/organizations/{request.organization.slug}/"
     settings = f"/settings/{request.organization.slug}/"
     pages = [
-        ("Issues", f"{base}issues/", "issues"), ("Projects", f"{base}projects/", "projects"), ("New project", f"{base}projects/new/", "plus"),
-        ("Statistics", f"{base}stats/", "stats"), ("Organization settings", settings, "settings"), ("Members", f"{settings}members/", "users"),
+        ("Issues", f"{base}issues/", "issues"), ("Projects", f"{base}projects/", "projects"),
+        ("New project", f"{base}projects/new/", "plus"), ("Statistics", f"{base}stats/", "stats"),
+        ("Organization settings", settings, "settings"), ("Members", f"{settings}members/", "users"),
         ("Teams", f"{settings}teams/", "team"), ("Account", "/settings/account/", "user"),
     ]  # fmt: skip
     entries = [

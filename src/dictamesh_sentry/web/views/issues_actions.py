@@ -61,7 +61,9 @@ def _run(request: PageRequest, issues: Sequence[Issue], fallback: str) -> HttpRe
         }  # fmt: skip
         return render(request, "issues/confirm.html", context)
     try:
-        messages.success(request, run_command(request, issues, request.POST.dict()))
+        messages.success(
+            request, run_command(request, issues, {name: str(value) for name, value in request.POST.items()})
+        )
     except ActionError as error:
         messages.error(request, str(error))
     except UnknownCommandError:

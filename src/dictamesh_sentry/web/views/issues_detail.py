@@ -9,11 +9,20 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from dictamesh_sentry.issues.actions import mark_seen
-from dictamesh_sentry.issues.event_queries import LATEST, OLDEST, RECOMMENDED, Event, issue_event, neighbours, tag_keys
+from dictamesh_sentry.issues.event_queries import (
+    LATEST,
+    OLDEST,
+    RECOMMENDED,
+    Event,
+    TagKey,
+    issue_event,
+    neighbours,
+    tag_keys,
+)
 from dictamesh_sentry.issues.models import EventAttachment, Issue, IssueHash, IssueSeen
 from dictamesh_sentry.issues.presentation import present_event, present_grouping
 from dictamesh_sentry.organizations.access import NotVisibleError
-from dictamesh_sentry.web.issue_page import STORE_ERRORS, chart, frame
+from dictamesh_sentry.web.issue_page import STORE_ERRORS, frame, numbers
 from dictamesh_sentry.web.pages import PageRequest, organization_page
 from dictamesh_sentry.web.views.issues_scope import Scope, load_issue
 
@@ -32,19 +41,19 @@ def issue_detail(request: PageRequest, issue_id: str, event_id: str = RECOMMENDE
     context = frame(request, issue, "details")
     scope: Scope = context["scope"]
     mark_seen(request.user, [issue])
-    context |= chart(issue, scope)
+    highlights = _highlights(issue)
     try:
+        context |= numbers(issue, scope)
         event = _event(issue, event_id, scope)
         if event is not None:
             context |= _event_context(request, issue, event, scope)
-        context["tags"] = tag_keys(
-            [issue.project_id], issue=issue, environments=scope.environments, period=scope.period
-        )[:SIDE_TAGS]
+        found = tag_keys([issue.project_id], issue=issue, environments=scope.environments, period=scope.period)
+        context["tags"] = telling_tags(found, highlights)
     except STORE_ERRORS:
         context["store_down"] = True
     context |= {
         "participants": _participants(issue),
-        "highlight_tags": _highlights(issue),
+        "highlight_tags": highlights,
         "chosen": event_id,
     }
     return render(request, "issues/detail.html", context)
@@ -102,6 +111,13 @@ def _highlights(issue: Issue) -> list[str]:
     from dictamesh_sentry.projects.options import load_options
 
     return load_options(issue.project.options).highlight_tags
+
+
+def telling_tags(found: list[TagKey], highlights: list[str]) -> list[TagKey]:
+    """The tags for the side column: highlighted ones in their order, then those whose values differ."""
+    rank = {key: position for position, key in enumerate(highlights)}
+    ordered = sorted(found, key=lambda tag: (rank.get(tag.key, len(rank)), tag.unique < 2, -tag.total))
+    return ordered[:SIDE_TAGS]
 
 
 def has_minified_frames(view: Any) -> bool:

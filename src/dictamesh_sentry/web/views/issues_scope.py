@@ -130,14 +130,15 @@ def load_issue(request: PageRequest, issue_id: str) -> Issue:
 
 def filter_context(request: PageRequest, scope: Scope) -> dict[str, Any]:
     """What ``issues/_filters.html`` and ``issues/_search.html`` need beside the scope."""
+    without_query = _kept(request, "query")
     return {
         "scope": scope,
         "periods": PERIODS,
         "kept_without_project": _kept(request, "project"),
         "kept_without_environment": _kept(request, "environment"),
         "kept_without_period": _kept(request, "statsPeriod", "start", "end"),
-        "kept_without_query": _kept(request, "query"),
-        "complete_url": f"/organizations/{request.organization.slug}/issues/complete/?{urlencode(_kept(request, 'query'))}",
+        "kept_without_query": without_query,
+        "complete_url": f"/organizations/{request.organization.slug}/issues/complete/?{urlencode(without_query)}",
     }
 
 

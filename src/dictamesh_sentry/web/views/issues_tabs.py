@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from dictamesh_sentry.issues.activity import view_activities
+from dictamesh_sentry.issues.activity import FIRST_SEEN, view_activities
 from dictamesh_sentry.issues.event_queries import list_events, tag_keys, tag_values
 from dictamesh_sentry.issues.models import Issue
 from dictamesh_sentry.issues.presentation import present_grouping
@@ -104,7 +104,12 @@ def activity(request: PageRequest, issue_id: str) -> HttpResponse:
     issue = load_issue(request, issue_id)
     context = frame(request, issue, "activity")
     entries = issue.activities.select_related("user").order_by("-datetime", "-pk")[:MOST_ENTRIES]
-    context |= {"entries": view_activities(entries), "may_moderate": request.access.has_scope("event:admin")}
+    views = view_activities(entries)
+    context |= {
+        "entries": views,
+        "has_first": any(entry.type == FIRST_SEEN for entry in views),
+        "may_moderate": request.access.has_scope("event:admin"),
+    }
     return render(request, "issues/activity.html", context)
 
 
