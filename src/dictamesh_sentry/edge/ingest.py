@@ -230,8 +230,6 @@ class Ingest:
         for item in surplus:
             self.drop(sender, Outcome.INVALID, "duplicate_item", protocol_items.quantities(item))
         kept = [item for item in found if not any(item is other for other in surplus)] if surplus else found
-        if all(item.type in protocol_items.KNOWN_TYPES and item.type != "attachment" for item in kept):
-            return kept
         known = []
         for item in kept:
             if item.type in protocol_items.INTERNAL_TYPES:
