@@ -15,6 +15,8 @@ from dictamesh_sentry.accounts.errors import ConflictError, LockedOutError
 from dictamesh_sentry.api.responses import json_response
 from dictamesh_sentry.config.load import get_settings
 from dictamesh_sentry.eventstore.interface import QueryTimeoutError, StoreUnavailableError
+from dictamesh_sentry.issues.actions import ActionError
+from dictamesh_sentry.issues.queries import SortError
 from dictamesh_sentry.organizations.access import ForbiddenError, NotVisibleError
 from dictamesh_sentry.projects.queries import ProjectMovedError
 from dictamesh_sentry.search.errors import SearchError
@@ -118,6 +120,12 @@ def _bad_query(request: HttpRequest, error: Any) -> HttpResponse:  # noqa: ARG00
     return json_response({"detail": str(error)}, 400)
 
 
+def _bad_search(request: HttpRequest, error: Any) -> HttpResponse:  # noqa: ARG001
+    """The text counts characters from 1, as people do; ``position`` from 0, as programs do."""
+    detail = f"Error parsing search query: {error} (character {error.position + 1})"
+    return json_response({"detail": detail, "position": error.position, "length": error.length}, 400)
+
+
 #: First match wins, so subclasses come before their bases.
 _HANDLERS = (
     (ApiError, _api_error),
@@ -136,7 +144,9 @@ _HANDLERS = (
     (StoreUnavailableError, _unavailable),
     (QueryTimeoutError, _too_slow),
     (PeriodError, _bad_query),
-    (SearchError, _bad_query),
+    (SearchError, _bad_search),
+    (SortError, _bad_query),
+    (ActionError, _bad_query),
 )
 
 
