@@ -46,3 +46,11 @@ def event_store(_event_store_process: None) -> Iterator[EventStore]:
     store = get_store()
     store.command("TRUNCATE TABLE events")
     return store
+
+
+@pytest.fixture(autouse=True)
+def _mail_goes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mail that a worker would send is in ``mail.outbox`` as soon as it is queued."""
+    from dictamesh_sentry.accounts import tasks
+
+    monkeypatch.setattr(tasks, "deliver_mail", tasks.deliver_mail.run)

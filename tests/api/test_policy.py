@@ -13,6 +13,8 @@ from dictamesh_sentry.accounts.scopes import expand
 from dictamesh_sentry.accounts.tokens import USER_TOKEN_SCOPES
 from dictamesh_sentry.api.core import ANYONE, REGISTRY, SIGNED_IN, Operation
 from dictamesh_sentry.api.urls import load_resources
+from dictamesh_sentry.projects.dsn import public_dsn
+from dictamesh_sentry.projects.models import ProjectKey
 from tests.api.conftest import Api, World, api_of
 from tests.support import factories
 
@@ -38,7 +40,7 @@ def path_of(found: Operation, world: World) -> str:
         "filter_id": "localhost",
         "user_id": str(world.owner.pk),
     }
-    if "{issue" in found.path:
+    if re.search("{(issue|short)", found.path):
         known.update(dict.fromkeys(("issue", "issue_id", "short_id"), str(factories.make_issue(world.project).pk)))
     return re.sub(r"{(?:\w+:)?(\w+)}", lambda match: known.get(match.group(1), "1"), found.path)
 
@@ -114,3 +116,26 @@ def test_garbage_is_refused_without_a_server_error(found: Operation, world: Worl
         assert response.status_code < 500 or response.status_code == 503, (path, response.content)
         if response.status_code >= 400:
             body_of(response)
+
+
+def test_a_client_key_opens_only_what_says_so_and_only_its_own_project(world: World) -> None:
+    dsn = public_dsn(world.key)
+    foreign = ProjectKey.objects.create(project=factories.make_project(world.organization, slug="foreign"))
+    inactive = ProjectKey.objects.create(project=world.project, is_active=False)
+    accepting = [found for found in OPERATIONS if found.accepts_client_key]
+    assert [f"{found.method} {found.path}" for found in accepting] == [
+        "POST /projects/{organization}/{project}/user-feedback/"
+    ]
+    for found in OPERATIONS:
+        response = Api()(found.method, path_of(found, world), {}, Authorization=f"DSN {dsn}")
+        expected = 400 if found.accepts_client_key else 200 if found.scopes == ANYONE else 401
+        assert response.status_code == expected, (found.path, response.content)
+    found = accepting[0]
+    for header in (
+        f"DSN {public_dsn(foreign)}",
+        f"DSN {public_dsn(inactive)}",
+        "DSN nonsense",
+        "Basic !!!",
+        "DSN " + dsn.replace(world.key.public_key, "0" * 32),
+    ):
+        assert Api()(found.method, path_of(found, world), {}, Authorization=header).status_code == 401, header

@@ -212,7 +212,7 @@ class Call:
 
     def paginate(
         self,
-        rows: QuerySet[Any] | Sequence[Any],
+        rows: QuerySet[Any] | Sequence[Any] | pagination.Sliceable,
         serialize: Callable[[list[Any]], Sequence[Any]],
         *,
         default: int = pagination.MAX_PER_PAGE,

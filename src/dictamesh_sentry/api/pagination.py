@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from django.db.models import Q, QuerySet
@@ -117,8 +117,14 @@ def cursor_of(parameters: QueryDict) -> Cursor | None:
     return Cursor.parse(text) if text else None
 
 
+class Sliceable(Protocol):
+    """An ordered list of which only slices are ever asked for."""
+
+    def __getitem__(self, wanted: slice, /) -> Any: ...
+
+
 def by_offset(
-    rows: QuerySet[Any] | Sequence[Any],
+    rows: QuerySet[Any] | Sequence[Any] | Sliceable,
     serialize: Callable[[list[Any]], Sequence[Any]],
     cursor: Cursor | None,
     limit: int,
@@ -134,7 +140,7 @@ def by_offset(
     start = min(start, _DEEPEST)
     found = list(rows[start : start + limit + 1])
     shown = found[: limit if end is None else min(limit, end - start)]
-    hits = (rows.count() if isinstance(rows, QuerySet) else len(rows)) if count else None
+    hits = _count(rows) if count else None
     following = start + len(shown)
     return Page(
         items=serialize(shown),
@@ -144,6 +150,13 @@ def by_offset(
         has_next=len(found) > len(shown),
         hits=hits,
     )
+
+
+def _count(rows: QuerySet[Any] | Sequence[Any] | Sliceable) -> int:
+    if isinstance(rows, QuerySet):
+        return rows.count()
+    assert isinstance(rows, Sequence), "only lists of known length are counted"
+    return len(rows)
 
 
 def by_time(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import NotRequired
 
@@ -13,6 +14,7 @@ from typing_extensions import TypedDict
 from dictamesh_sentry.api.core import Body, Call, Page, operation
 from dictamesh_sentry.api.errors import NOT_FOUND, bad_request
 from dictamesh_sentry.api.project_settings import ProjectSettingsInput, apply_settings
+from dictamesh_sentry.api.responses import required_iso
 from dictamesh_sentry.api.serializers_organizations import (
     MemberBody,
     TeamBody,
@@ -33,6 +35,7 @@ from dictamesh_sentry.organizations import queries as organization_queries
 from dictamesh_sentry.organizations.access import ForbiddenError, NotVisibleError
 from dictamesh_sentry.organizations.models import Team
 from dictamesh_sentry.projects import actions, queries
+from dictamesh_sentry.projects.affected_users import AffectedUser, AffectedUsers
 from dictamesh_sentry.projects.models import Project, ProjectEnvironment
 from dictamesh_sentry.projects.options import load_organization_options
 
@@ -240,3 +243,41 @@ def list_project_members(call: Call) -> list[MemberBody]:
     teams = call.project.teams.order_by().values_list("pk", flat=True)
     found = organization_queries.members(call.organization).filter(user__is_active=True, teams__in=teams).distinct()
     return [serialize_member(row) for row in found]
+
+
+class AffectedUserBody(TypedDict):
+    id: str
+    tagValue: str
+    identifier: str | None
+    username: str | None
+    email: str | None
+    name: None
+    ipAddress: str | None
+    avatarUrl: str
+    hash: str
+    dateCreated: str
+
+
+def _affected(user: AffectedUser) -> AffectedUserBody:
+    digest = hashlib.md5(user.value.encode(), usedforsecurity=False).hexdigest()
+    return {
+        "id": digest,
+        "tagValue": user.value,
+        "identifier": user.id or None,
+        "username": user.username or None,
+        "email": user.email or None,
+        "name": None,
+        "ipAddress": user.ip or None,
+        "avatarUrl": "",
+        "hash": digest,
+        "dateCreated": required_iso(user.last_seen),
+    }
+
+
+@operation("GET", _PROJECT + "users/", scopes=("project:read",), response=list[AffectedUserBody], paginated=True)
+def list_affected_users(call: Call, query: str = Query("", max_length=250)) -> Page:
+    """Users that events of the last 90 days came from, most recent first.
+
+    ``query`` is ``id:``, ``email:``, ``username:`` or ``ip:`` with an exact value, or a part of any of them.
+    """
+    return call.paginate(AffectedUsers(call.project, query), lambda rows: [_affected(row) for row in rows])
