@@ -50,10 +50,10 @@ class AffectedUsers:
         start = wanted.start or 0
         # Only names of columns and placeholders are put together here; values are bound by the store.
         rows = get_store().query(
-            "SELECT user AS value, argMax(user_id, timestamp) AS id, argMax(user_email, timestamp) AS email, "
+            "SELECT user AS value, argMax(user_id, timestamp) AS id, argMax(user_email, timestamp) AS email, "  # noqa: S608
             "argMax(user_username, timestamp) AS username, argMax(user_ip, timestamp) AS ip, "
             f"max(timestamp) AS last_seen FROM events WHERE {self._where} GROUP BY value "
-            "ORDER BY last_seen DESC, value LIMIT {limit:UInt32} OFFSET {offset:UInt32}",  # noqa: S608
+            "ORDER BY last_seen DESC, value LIMIT {limit:UInt32} OFFSET {offset:UInt32}",
             {**self._parameters, "limit": wanted.stop - start, "offset": start},
         )
         return [AffectedUser(**{**row, "last_seen": _aware(row["last_seen"])}) for row in rows]
