@@ -337,10 +337,16 @@ class TestShown:
                 error_event(exception("E", "v\nmore", [frame("f", "a.b")], mechanism={"type": "g", "handled": False})),
                 "E: v", "a.b in f", "error", "error", "high",
             ),
-            (error_event(transaction="/pay", level="warning"), "ValueError: bad value", "/pay", "error", "warning", "medium"),
+            (
+                error_event(transaction="/pay", level="warning"),
+                "ValueError: bad value", "/pay", "error", "warning", "medium",
+            ),
             ({"logentry": {"formatted": "hi"}, "level": "info"}, "hi", "", "default", "info", "low"),
             ({"level": "fatal", "logentry": {"formatted": "x"}}, "x", "", "default", "fatal", "high"),
-            (stack("javascript", js("run", "https://x.example/app.js")), "Error: x", "run(https://x.example/app.js)", "error", "error", "medium"),
+            (
+                stack("javascript", js("run", "https://x.example/app.js")),
+                "Error: x", "run(https://x.example/app.js)", "error", "error", "medium",
+            ),
             ({}, "<unlabeled event>", "", "default", "error", "medium"),
             (
                 error_event(exception("SIGSEGV", "", [frame("crash")], mechanism={"type": "s", "synthetic": True})),

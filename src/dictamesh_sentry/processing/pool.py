@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -65,10 +66,17 @@ def _run_chunk(tasks: list[Task]) -> list[Result]:
 
 
 def _child() -> None:
-    """Children leave when the worker does: it alone answers signals."""
+    """Children leave when the worker does: it alone answers signals, and nobody outlives it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.nice(1)
+    threading.Thread(target=_leave_with_parent, name="parent-watch", daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(0)
 
 
 class Processes:
@@ -79,7 +87,10 @@ class Processes:
         self._pool = self._start()
 
     def _start(self) -> ProcessPoolExecutor:
-        context = multiprocessing.get_context("spawn")
+        # Forked from a server without threads that has the steps imported: a new child costs milliseconds, and the
+        # children share their memory.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([run_task.__module__])
         return ProcessPoolExecutor(self._count, mp_context=context, initializer=_child)
 
     def run(self, tasks: Sequence[Task]) -> Iterable[Result]:
