@@ -17,6 +17,7 @@ from dictamesh_sentry.edge.app import EdgeApplication
 from dictamesh_sentry.edge.ingest import Ingest
 from dictamesh_sentry.edge.keys import EdgeKey, KeyDirectory
 from dictamesh_sentry.edge.outcomes import OutcomeAggregator
+from dictamesh_sentry.edge.request import Request
 from dictamesh_sentry.edge.routing import find_route
 from dictamesh_sentry.projects.key_queries import ClientKey
 from dictamesh_sentry.protocol.compression import inflate
@@ -72,6 +73,7 @@ class Answer:
     headers: dict[str, str]
     body: bytes
     read_chunks: int
+    """How much of the body was read; what is discarded after a refusal does not count."""
 
     @property
     def json(self) -> Any:
@@ -111,7 +113,9 @@ class Edge:
         path, _, query = path.partition("?")
         chunks = [body] if isinstance(body, bytes) else list(body)
         all_headers = {"host": "localhost", **(headers or {})}
-        if isinstance(body, bytes) and body and "content-length" not in {name.lower() for name in all_headers}:
+        if not isinstance(body, bytes):
+            all_headers["transfer-encoding"] = "chunked"
+        elif body and "content-length" not in {name.lower() for name in all_headers}:
             all_headers["content-length"] = str(len(body))
         scope = {
             "type": "http",
@@ -185,7 +189,11 @@ def settings_environment() -> dict[str, str]:
 
 
 @pytest.fixture
-def edge(tmp_path: Path, settings_environment: dict[str, str]) -> Iterator[Edge]:
+def edge(tmp_path: Path, settings_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Edge]:
+    async def discard_nothing(_request: Request) -> None:
+        """Real connections need it (test_server.py); here it would hide what was read."""
+
+    monkeypatch.setattr(Request, "discard_rest", discard_nothing)
     loop = asyncio.new_event_loop()
     producer = LocalProducer(tmp_path / "streams")
     blobs = FilesystemBlobStore(tmp_path / "blobs")
@@ -200,7 +208,8 @@ def edge(tmp_path: Path, settings_environment: dict[str, str]) -> Iterator[Edge]
 
     settings = build_settings(settings_environment, {})
     ingest = Ingest(settings, producer, blobs, KeyDirectory(load), OutcomeAggregator(producer))
-    yield Edge(tmp_path, loop, EdgeApplication(ingest), ingest, producer, blobs, keys)
-    ingest.keys.close()
+    application = EdgeApplication(ingest)
+    yield Edge(tmp_path, loop, application, ingest, producer, blobs, keys)
+    loop.run_until_complete(application.shutdown())
     producer.close()
     loop.close()

@@ -165,10 +165,20 @@ def test_over_real_sockets(web: Web) -> None:
 
 
 def test_a_refusal_before_the_body_is_read_reaches_the_client(web: Web) -> None:
-    for size in (1_000, 3_000_000):
+    for size in (1_000, 3_000_000, 20_000_000) * 3:
         status, _, body = web.post(b"x" * size, **{"X-Sentry-Auth": "Sentry sentry_key=" + "0" * 32})
         assert status == 403
         assert json.loads(body)["detail"]
+
+
+def test_a_refusal_does_not_wait_for_a_body_that_does_not_come(web: Web) -> None:
+    head = f"POST /api/{web.project}/envelope/?sentry_key={'0' * 32} HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", web.port)) as client:
+        began = time.monotonic()
+        client.sendall(head.encode())
+        client.settimeout(5)
+        assert client.recv(100).startswith(b"HTTP/1.1 403")
+        assert time.monotonic() - began < 2
 
 
 def test_a_client_that_leaves_does_no_harm(web: Web) -> None:

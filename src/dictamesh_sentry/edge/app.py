@@ -106,6 +106,8 @@ class EdgeApplication:
             return
         finally:
             request.release()
+        if not request.complete:
+            await request.discard_rest()
         await response.send(send)
         self._metrics.count(route.endpoint, response.status, time.perf_counter() - started, request.received_bytes)
 

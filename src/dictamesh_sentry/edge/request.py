@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 BODY_SECONDS = 30.0
 SLOWEST_BYTES_PER_SECOND = 16 * 1024
 FREE_BYTES = 1024 * 1024
+# What is still received of a body that was refused.
+DISCARD_SECONDS = 2.0
+DISCARD_PAUSE_SECONDS = 0.2
+DISCARD_BYTES = 32 * 1024 * 1024
 _MAX_QUERY_FIELDS = 100
 
 
@@ -82,6 +87,7 @@ class Request:
         "_receive",
         "_taken",
         "_watchdog",
+        "complete",
         "headers",
         "method",
         "peer",
@@ -96,6 +102,8 @@ class Request:
         self.query_string: bytes = scope.get("query_string", b"")
         client = scope.get("client")
         self.peer: str = client[0] if client else ""
+        # Whether nothing is left to receive.
+        self.complete = b"content-length" not in self.headers and b"transfer-encoding" not in self.headers
         self.received_bytes = 0
         self.sender: Sender | None = None
         self._receive = receive
@@ -158,6 +166,7 @@ class Request:
             while more:
                 message = await self._receive()
                 if message["type"] == "http.disconnect":
+                    self.complete = True
                     raise ClientGoneError
                 chunk = message.get("body", b"")
                 chunks.append(chunk)
@@ -174,10 +183,31 @@ class Request:
             if not self._watchdog.release(task):
                 raise
             task.uncancel()
+            self.complete = True  # it had its time
             raise EdgeError(408, "request body took too long") from None
         finally:
             self._watchdog.release(task)
+        self.complete = True
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def discard_rest(self) -> None:
+        """Take a refused body off the wire and keep nothing, while it keeps coming and up to a bound.
+
+        Most clients send everything before they listen. Answering at once would close the connection under them,
+        and they would see a reset instead of the answer and its rate limits.
+        """
+        announced = self.headers.get(b"content-length", b"0")
+        if self.complete or b"expect" in self.headers or not announced.isdigit() or int(announced) > DISCARD_BYTES:
+            return
+        left = DISCARD_BYTES
+        ends = self._watchdog.clock() + DISCARD_SECONDS
+        with contextlib.suppress(TimeoutError):
+            while left > 0 and self._watchdog.clock() < ends:
+                async with asyncio.timeout(DISCARD_PAUSE_SECONDS):
+                    message = await self._receive()
+                left -= len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    return
 
     async def inflate(self, body: bytes, encoding: str, limit: int) -> bytes:
         """The plain body. Raises EdgeError 413 (bomb), 400 (damaged), 503 (too much under way)."""

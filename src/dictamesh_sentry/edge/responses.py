@@ -31,6 +31,7 @@ class Response(NamedTuple):
     headers: tuple[Header, ...] = ()
 
     async def send(self, send: Any) -> None:
+        """Send the answer whole."""
         headers = [(b"content-length", b"%d" % len(self.body)), *CORS, *self.headers]
         if self.content_type:
             headers.append((b"content-type", self.content_type))
