@@ -213,7 +213,7 @@ class TestCharts:
         assert isinstance(orjson.loads(response.content)["detail"], str)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(name=st.text(max_size=60) | st.from_regex(r"[a-z_]{1,10}\([^)]{0,20}\)", fullmatch=True))
 def test_any_name_is_a_column_or_refused(name: str):
     reader = FieldReader(3600)

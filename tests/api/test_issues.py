@@ -365,6 +365,11 @@ class TestParts:
         member = api_of(issues.world.member)
         assert member("PUT", f"{path}{note['id']}/", {"text": "mine"}).status_code == 403
         assert issues.api("PUT", issues.of(issues.second, f"notes/{note['id']}/"), {"text": "x"}).status_code == 404
+        hers = member.send("POST", path, {"text": "hers"})
+        weak = api_of(issues.world.owner, ("event:write",))
+        assert weak("PUT", f"{path}{hers['id']}/", {"text": "x"}).status_code == 403
+        assert weak("DELETE", f"{path}{hers['id']}/").status_code == 403
+        assert issues.api("DELETE", f"{path}{hers['id']}/").status_code == 204
         assert issues.api("DELETE", f"{path}{note['id']}/").status_code == 204
         assert issues.api.get(path) == []
         for text in ("", "   ", "x" * 20_000):

@@ -166,7 +166,9 @@ def create_comment(call: Call, issue: Issue, body: NoteText) -> ActivityBody:
 @issue_operation("PUT", "notes/{note_id}/", scopes=WRITE, response=ActivityBody)
 def update_note(call: Call, issue: Issue, note_id: str, body: NoteText) -> ActivityBody:
     """Edit a comment: its author, or an administrator of the organization."""
-    return _one(actions.edit_comment(call.user, _note(issue, note_id), _text(body)))
+    entry = _note(issue, note_id)
+    _require_own(call, entry, "org:admin")
+    return _one(actions.edit_comment(call.user, entry, _text(body)))
 
 
 @issue_operation("PUT", "comments/{note_id}/", scopes=WRITE, response=ActivityBody)
@@ -178,13 +180,21 @@ def update_comment(call: Call, issue: Issue, note_id: str, body: NoteText) -> Ac
 @issue_operation("DELETE", "notes/{note_id}/", scopes=WRITE)
 def delete_note(call: Call, issue: Issue, note_id: str) -> None:
     """Delete a comment: its author, or who may delete issues."""
-    actions.delete_comment(call.user, _note(issue, note_id))
+    entry = _note(issue, note_id)
+    _require_own(call, entry, "org:admin", "event:admin")
+    actions.delete_comment(call.user, entry)
 
 
 @issue_operation("DELETE", "comments/{note_id}/", scopes=WRITE)
 def delete_comment(call: Call, issue: Issue, note_id: str) -> None:
     """Delete a comment: its author, or who may delete issues."""
     delete_note(call, issue, note_id)
+
+
+def _require_own(call: Call, entry: Activity, *scopes: str) -> None:
+    """The action checks the person; this checks that the token may act for them on another's comment."""
+    if entry.user_id != call.user.pk:  # pyright: ignore[reportAttributeAccessIssue]
+        call.access_to(entry.issue.project.organization).require(*scopes)
 
 
 def _text(body: NoteText) -> str:
