@@ -19,11 +19,11 @@ Quantity = tuple[DataCategory, int]
 
 class Group(NamedTuple):
     """Limits shared by item types: bytes of one item, how many items, bytes of all. ``strict``: more than
-    ``count`` items reject the envelope; otherwise the surplus is dropped as ``duplicate_item``."""
+    ``max_items`` items reject the envelope; otherwise the surplus is dropped as ``duplicate_item``."""
 
     name: str
     item_bytes: int
-    count: int
+    max_items: int
     total_bytes: int
     strict: bool = True
 
@@ -157,9 +157,9 @@ def check_limits(items: Sequence[Item]) -> list[Item]:
         group = group_of(item)
         size = len(item.payload)
         count = counts.get(group.name, 0) + 1
-        if count > group.count:
+        if count > group.max_items:
             if group.strict:
-                raise ItemTooLargeError(item.type, f"at most {group.count} {group.name} items are allowed")
+                raise ItemTooLargeError(item.type, f"at most {group.max_items} {group.name} items are allowed")
             surplus.append(item)
             continue
         counts[group.name] = count
