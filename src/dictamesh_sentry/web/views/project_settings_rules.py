@@ -27,7 +27,9 @@ from dictamesh_sentry.web.views.project_settings import back
 def filters(request: HttpRequest, access: Access, project: Project) -> HttpResponse:
     """What is dropped before it becomes an issue."""
     options = load_options(project.options)
-    form = FilterForm(request.POST if request.method == "POST" else None, initial=FilterForm.initial_of(options.filters))
+    form = FilterForm(
+        request.POST if request.method == "POST" else None, initial=FilterForm.initial_of(options.filters)
+    )
     if request.method == "POST":
         require_for_project(access, project, "project:write")
         if form.is_valid():
