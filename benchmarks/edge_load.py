@@ -212,7 +212,9 @@ def main() -> None:
                         flush=True,
                     )
         bare, edge = statistics.median(rates["bare"]), statistics.median(rates["edge"])
-        print(f"bare {bare:.0f}/s, edge {edge:.0f}/s, ratio {edge / bare:.2f}; fsync {fsync_milliseconds(folder):.2f} ms")
+        print(
+            f"bare {bare:.0f}/s, edge {edge:.0f}/s, ratio {edge / bare:.2f}; fsync {fsync_milliseconds(folder):.2f} ms"
+        )
     finally:
         for server in servers:
             server.terminate()
