@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -174,15 +174,12 @@ def _main_thread(view: EventView) -> str:
 def _stack_columns(view: EventView) -> tuple[list[str], ...]:
     """Distinct values only: searches ask whether any frame has a value."""
     frames = [frame for _, stack in view.stacks for frame in stack[-MAX_FRAMES:]]
-    return tuple(
-        _distinct(frame.get(key) for frame in frames)
-        for key in ("filename", "abs_path", "function", "module", "package")
-    )
+    return tuple(_distinct(frames, key) for key in ("filename", "abs_path", "function", "module", "package"))
 
 
-def _distinct(values: Iterable[object]) -> list[str]:
-    seen = dict.fromkeys(value for value in values if type(value) is str and value)
-    return [value[:512] for value in list(seen)[:MAX_FRAMES]]
+def _distinct(frames: list[dict[str, Any]], key: str) -> list[str]:
+    seen = dict.fromkeys([value for frame in frames if type(value := frame.get(key)) is str])
+    return [value[:512] for value in seen if value]
 
 
 def _scalar(value: object) -> str | None:

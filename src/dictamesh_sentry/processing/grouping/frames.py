@@ -105,11 +105,13 @@ def _place(module: str, filename: str, package: str, platform: str) -> str:
 
 
 @lru_cache(maxsize=16384)
-def _identity(platform: str, function: str, module: str, filename: str, package: str) -> FrameIdentity | None:
+def _identity(platform: Any, function: Any, module: Any, filename: Any, package: Any) -> FrameIdentity | None:
+    platform = text_of(platform)
+    function = text_of(function)
     if function in _PYTHON_COMPREHENSIONS and platform == "python":
         return None
     name = normalize_function(function, platform)
-    place = _place(module, filename, package, platform)
+    place = _place(text_of(module), text_of(filename), text_of(package), platform)
     if name:
         return FrameIdentity(place, name, "")
     if family_of(platform) == "native" or not place:
@@ -120,15 +122,18 @@ def _identity(platform: str, function: str, module: str, filename: str, package:
 def identity_of(frame: Frame, platform: str) -> FrameIdentity | None:
     """The frame's identity; None when nothing stable is known of it (an address alone changes with every build)."""
     get = frame.get
-    platform = text_of(get("platform")) or platform
-    identity = _identity(
-        platform,
-        text_of(get("function")),
-        text_of(get("module")),
-        text_of(get("filename")) or text_of(get("abs_path")),
-        text_of(get("package")),
+    values = (
+        get("platform") or platform,
+        get("function"),
+        get("module"),
+        get("filename") or get("abs_path"),
+        get("package"),
     )
-    if identity is None or identity.function or family_of(platform) != "javascript":
+    try:
+        identity = _identity(*values)
+    except TypeError:  # a list or an object where text belongs
+        identity = _identity(*map(text_of, values))
+    if identity is None or identity.function or family_of(text_of(values[0])) != "javascript":
         return identity
     line = text_of(get("context_line")).strip()
     if not line or len(line) > MAX_CONTEXT_LINE:
