@@ -40,7 +40,14 @@ def frame(path: str, function: str, line: int, source: str, *, in_app: bool = Tr
 
 
 def _django(path: str, function: str, line: int, source: str) -> dict[str, Any]:
-    return frame(f"django/{path}", function, line, source, in_app=False, abs_path=f"/usr/lib/python3.12/site-packages/django/{path}")
+    return frame(
+        f"django/{path}",
+        function,
+        line,
+        source,
+        in_app=False,
+        abs_path=f"/usr/lib/python3.12/site-packages/django/{path}",
+    )
 
 
 def checkout_error() -> dict[str, Any]:
@@ -72,7 +79,12 @@ def checkout_error() -> dict[str, Any]:
     )  # fmt: skip
     framework = [
         _django("core/handlers/exception.py", "inner", 55, "            response = get_response(request)"),
-        _django("core/handlers/base.py", "_get_response", 197, "            response = wrapped_callback(request, *callback_args, **callback_kwargs)"),
+        _django(
+            "core/handlers/base.py",
+            "_get_response",
+            197,
+            "            response = wrapped_callback(request, *callback_args, **callback_kwargs)",
+        ),
         _django("views/generic/base.py", "view", 104, "        return self.dispatch(request, *args, **kwargs)"),
         _django("views/generic/base.py", "dispatch", 143, "        return handler(request, *args, **kwargs)"),
     ]
@@ -127,6 +139,7 @@ def browser_error() -> dict[str, Any]:
 
 def group_error() -> dict[str, Any]:
     """A Python exception group."""
+
     def member(kind: str, text: str, number: int) -> dict[str, Any]:
         return {"type": kind, "value": text, "mechanism": {"type": "chained", "exception_id": number, "parent_id": 0, "source": f"exceptions[{number - 1}]"},
                 "stacktrace": {"frames": [frame("stock/sync.py", f"sync_{number}", 20 + number, f"    raise {kind}({text!r})")]}}  # fmt: skip
@@ -199,7 +212,13 @@ def send_feedback(dsn: str, event_id: str, name: str, email: str, comments: str)
     """A user report about an event."""
     parts = urlsplit(dsn)
     report = json.dumps({"event_id": event_id, "name": name, "email": email, "comments": comments}).encode()
-    body = b"\n".join([json.dumps({"event_id": event_id}).encode(), json.dumps({"type": "user_report", "length": len(report)}).encode(), report])
+    body = b"\n".join(
+        [
+            json.dumps({"event_id": event_id}).encode(),
+            json.dumps({"type": "user_report", "length": len(report)}).encode(),
+            report,
+        ]
+    )
     request = urllib.request.Request(f"{parts.scheme}://{parts.hostname}:{parts.port}/api{parts.path}/envelope/?sentry_key={parts.username}", data=body)  # fmt: skip
     urllib.request.urlopen(request, timeout=30).close()
 
@@ -209,7 +228,12 @@ def prepared(event: dict[str, Any], moment: float, rng: random.Random) -> dict[s
     email, name = rng.choice(USERS)
     event = {**event, "event_id": uuid.UUID(int=rng.getrandbits(128)).hex, "timestamp": moment}
     if email:
-        event["user"] = {"id": str(1000 + len(email) * 37), "email": email, "username": name, "ip_address": "203.0.113.7"}
+        event["user"] = {
+            "id": str(1000 + len(email) * 37),
+            "email": email,
+            "username": name,
+            "ip_address": "203.0.113.7",
+        }
     crumbs = event.get("breadcrumbs")
     for crumb in crumbs["values"] if isinstance(crumbs, dict) else crumbs or []:
         crumb["timestamp"] = moment + crumb.pop("offset")
@@ -227,11 +251,20 @@ def fill(dsn: str, *, share: float = 1.0, seed: int = 1) -> dict[str, str]:
             moment = now - DAY * (last + (first - last) * position * rng.uniform(0.7, 1))
             event = prepared(make(), moment, rng)
             is_last = number == max(1, round(count * share)) - 1
-            files = [("screenshot.png", "image/png", PNG), ("app.log", "text/plain", b"12:00:01 placing order\n12:00:09 gave up\n")]
+            files = [
+                ("screenshot.png", "image/png", PNG),
+                ("app.log", "text/plain", b"12:00:01 placing order\n12:00:09 gave up\n"),
+            ]
             send(dsn, event, files if is_last and make is checkout_error else ())
             if is_last:
                 kind = event.get("exception", {})
                 values = kind["values"] if isinstance(kind, dict) and kind else kind or []
                 newest[values[-1]["type"] if values else "message"] = event["event_id"]
-    send_feedback(dsn, newest["CheckoutError"], "Ana Souza", "ana.souza@example.com", "I pressed Pay three times and got an error page. Was my card charged?")
+    send_feedback(
+        dsn,
+        newest["CheckoutError"],
+        "Ana Souza",
+        "ana.souza@example.com",
+        "I pressed Pay three times and got an error page. Was my card charged?",
+    )
     return newest

@@ -152,7 +152,8 @@ class Settings(BaseModel):
         "",
         env="SENTRY_JS_SDK_URL",
         option="js-sdk-loader.url",
-        doc="Where the loader script finds the browser SDK: <url>/<version>/bundle.min.js. Empty: /js-sdk of this server.",
+        doc="Where the loader script finds the browser SDK: <url>/<version>/bundle.min.js. "
+        "Empty: /js-sdk of this server.",
     )
 
     # Mail
@@ -199,7 +200,8 @@ class Settings(BaseModel):
         "*",
         env="SENTRY_API_ALLOWED_ORIGINS",
         option="api.allowed-origins",
-        doc="Origins whose pages may call the web API with a token, comma-separated. *: any. Cookies never cross origins.",
+        doc="Origins whose pages may call the web API with a token, comma-separated. *: any. "
+        "Cookies never cross origins.",
     )
 
     # Self-observation (plan: sentry.conf.py)

@@ -66,7 +66,7 @@ def quantities(item: Item) -> Quantities | None:
     if kind in ("session", "sessions"):
         return iter([(DataCategory.SESSION, 1)])
     if kind in ("profile_chunk", "profile_chunk_ui"):
-        interface = kind == "profile_chunk_ui" or item.headers.get("platform") in _UI_PLATFORMS
+        interface = kind == "profile_chunk_ui" or str(item.headers.get("platform")) in _UI_PLATFORMS
         return iter([(DataCategory.PROFILE_CHUNK_UI if interface else DataCategory.PROFILE_CHUNK, 1)])
     if kind == "span":
         return iter([(DataCategory.SPAN, _container_length(item))])

@@ -112,6 +112,10 @@ export function startChrome() {
     if (event.detail.xhr.status >= 400) toast(event.detail.xhr.responseText.slice(0, 200) || "That did not work.", "error");
   });
   expireToasts();
+  // On a narrow screen the settings navigation is one line: show where we are in it.
+  const here = document.querySelector(".settings-nav [aria-current]");
+  const strip = here?.closest(".settings-nav");
+  if (strip) strip.scrollLeft += here.getBoundingClientRect().left - strip.getBoundingClientRect().left - strip.clientWidth / 3;
   // A trigger filter would need eval; so elements with data-poll are told when to ask.
   setInterval(() => {
     if (document.visibilityState !== "visible") return;
