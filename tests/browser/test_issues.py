@@ -277,7 +277,7 @@ def test_events_are_walked_and_searched(desk: Page, shop: Shop, checkout: str) -
     assert desk.locator(".event-id code").inner_text() != first
     desk.get_by_role("link", name="Oldest event").click()
     desk.wait_for_url("**/events/oldest/**")
-    desk.get_by_role("link", name="All events").click()
+    desk.get_by_role("link", name="All events", exact=True).click()
     desk.get_by_role("combobox", name="Search the events of this issue").fill("user.email:marta@example.pt")
     desk.keyboard.press("Enter")
     desk.wait_for_url("**query=**")

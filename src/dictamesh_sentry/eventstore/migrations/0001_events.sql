@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS events
     event_id UUID,
     timestamp DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
     received DateTime64(3, 'UTC') CODEC(DoubleDelta, ZSTD(1)),
-    retention_days UInt16,
+    retention_days UInt16 DEFAULT 90,
     origin_partition UInt16,
     origin_offset UInt64 CODEC(Delta, ZSTD(1)),
 

@@ -25,11 +25,15 @@ async function open(link) {
 }
 
 export function startModal() {
-  document.addEventListener("click", (event) => {
+  // Before the link itself hears of the click: inside a boosted form htmx would follow it as well.
+  const onClick = (event) => {
     const link = event.target.closest("a[data-modal]");
     if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
     event.preventDefault();
+    event.stopPropagation();
+    link.closest("details[open]")?.removeAttribute("open");
     open(link);
-  });
+  };
+  document.addEventListener("click", onClick, { capture: true });
   document.addEventListener("htmx:beforeSwap", () => document.getElementById("modal")?.close());
 }
