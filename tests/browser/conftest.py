@@ -18,13 +18,13 @@ from tests.support.server import Server, running_server
 PASSWORD = "a longer secret than admin"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server() -> Iterator[Server]:
     with running_server() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     executable = require("chromium", "chromium-browser", "google-chrome")
     with sync_playwright() as playwright:
@@ -53,7 +53,7 @@ def page(chromium: Browser, server: Server) -> Iterator[Page]:
         yield page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def account(server: Server) -> Callable[[str], str]:
     """Creates an account (a superuser and owner) by name and gives its address; the password is ``PASSWORD``."""
 

@@ -16,7 +16,7 @@ from tests.support.server import Server, free_port, running_server
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server() -> Iterator[Server]:
     with running_server() as running:
         yield running
