@@ -9,6 +9,7 @@ import typer
 
 from dictamesh_sentry import __version__
 from dictamesh_sentry.cli import accounts, configuration, dead_letters, events, health, projects, roles, setup
+from dictamesh_sentry.cli.first_steps import adopt_running_port
 from dictamesh_sentry.cli.output import fail
 from dictamesh_sentry.config.load import ConfigError
 
@@ -34,6 +35,8 @@ app.command("shell", context_settings={"allow_extra_args": True, "ignore_unknown
 app.add_typer(configuration.app, name="config")
 app.add_typer(dead_letters.app, name="dlq")
 
+_BESIDE_A_SERVER = {"create-project", "send-test-event", "health"}
+
 
 def _version(value: bool) -> None:
     if value:
@@ -43,11 +46,14 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback acts
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
     ] = False,
 ) -> None:
     """Shared options."""
+    if context.invoked_subcommand in _BESIDE_A_SERVER and not {"-h", "--help"} & set(sys.argv):
+        adopt_running_port()
 
 
 def main() -> None:

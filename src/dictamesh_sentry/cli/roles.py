@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dictamesh_sentry.cli.django_setup import setup_django
+from dictamesh_sentry.cli.first_steps import load_first_steps, remember_port
 from dictamesh_sentry.cli.output import console, fail
 from dictamesh_sentry.cli.prepared import has_default_password, is_prepared
 from dictamesh_sentry.cli.process import die_with_supervisor, stop_on_signals
@@ -26,6 +28,7 @@ from dictamesh_sentry.cli.supervisor import (
     write_pids,
 )
 from dictamesh_sentry.config.load import get_settings
+from dictamesh_sentry.config.schema import Settings
 
 _START_SECONDS = 60.0
 app = typer.Typer(help="Run one role of the platform in this process.", no_args_is_help=True)
@@ -93,6 +96,7 @@ def up(
     except PortInUseError as error:
         fail(str(error))
     run_dir = settings.data_dir / "run"
+    remember_port(settings)
     supervisor = Supervisor(
         children=[],
         report=lambda message: console.print(f"[yellow]{message}[/yellow]"),
@@ -111,23 +115,22 @@ def up(
     if not supervisor.stopping:
         supervisor.start()
         if serving:
-            _greet(settings.public_url, time.monotonic() - began)
+            _greet(settings, time.monotonic() - began)
         else:
             console.print(f"[red]The web role did not answer within {_START_SECONDS:.0f} s; see the log above.[/red]")
     supervisor.run()
     (run_dir / "pids.json").unlink(missing_ok=True)
 
 
-def _greet(url: str, seconds: float) -> None:
+def _greet(settings: Settings, seconds: float) -> None:
     """What a newcomer needs next; the credentials are printed only while the first password is unchanged."""
-    data_dir = Path(os.environ["SENTRY_DATA_DIR"])
-    greeting = data_dir / "run" / "greeting.txt"
+    url = settings.public_url
     console.print(f"\n[bold green]DictaMesh Sentry is serving {url}[/bold green]  (ready in {seconds:.1f} s)")
-    if greeting.exists():
-        lines = greeting.read_text().splitlines()
-        if not has_default_password(data_dir):
-            lines = [line for line in lines if "insecure" not in line]
-        console.print("\n".join(lines), markup=False, soft_wrap=True)
+    steps = load_first_steps(settings)
+    if steps is not None:
+        if not has_default_password(settings.data_dir):
+            steps = replace(steps, password=None)
+        console.print(steps.text(url), end="", markup=False, soft_wrap=True)
     console.print("  Stop     Ctrl-C\n")
 
 

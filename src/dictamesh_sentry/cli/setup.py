@@ -11,9 +11,11 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from dictamesh_sentry.cli.django_setup import setup_django
+from dictamesh_sentry.cli.first_steps import FirstSteps, command_path
 from dictamesh_sentry.cli.output import JSON_OPTION, console, fail, print_json
 from dictamesh_sentry.cli.prepared import mark_prepared
 from dictamesh_sentry.config.load import get_settings
+from dictamesh_sentry.protocol.dsn import parse_dsn
 
 
 @contextmanager
@@ -81,26 +83,15 @@ def init(
         "email": result.administrator.email,
         "password": "admin" if result.administrator.has_default_password else None,
     }
-    greeting = _greeting(facts)
-    run_dir = settings.data_dir / "run"
-    run_dir.mkdir(parents=True, exist_ok=True)
-    (run_dir / "greeting.txt").write_text(greeting)
+    key = parse_dsn(result.dsn)
+    steps = FirstSteps(result.administrator.email, facts["password"], key.public_key, key.project_id)
+    steps.save(settings)
     mark_prepared(settings)
     if as_json:
         print_json(facts)
     elif not for_up:
-        console.print(greeting, end="", markup=False, soft_wrap=True)
-        console.print("  Start    dictamesh-sentry up")
-
-
-def _greeting(facts: dict[str, str | None]) -> str:
-    lines = [f"  Open     {facts['url']}"]
-    if facts["password"]:
-        lines.append(f"  Sign in  {facts['email']} / {facts['password']}   (insecure: change it after signing in)")
-    else:
-        lines.append(f"  Sign in  {facts['email']}")
-    lines += [f"  DSN      {facts['dsn']}", "  Try      dictamesh-sentry send-test-event"]
-    return "\n".join(lines) + "\n"
+        console.print(steps.text(settings.public_url), end="", markup=False, soft_wrap=True)
+        console.print(f"  Start    {command_path()} up")
 
 
 def shell(context: typer.Context) -> None:
