@@ -9,7 +9,7 @@ ASSETS := src/dictamesh_sentry/web/static/dist
 ASSET_SOURCES := $(wildcard package.json package-lock.json tools/build_assets.py) $(shell find src/dictamesh_sentry/web/assets -type f 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test lint types format lock assets clean
+.PHONY: help run setup test pictures lint types format lock assets clean
 
 help: ## List the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ assets: | $(STAMPS)/runtime ## Build the front-end assets again
 test: setup $(STAMPS)/dev lint types ## Check everything: lint, types, layers, the whole test suite
 	@$(BIN)/python tools/test_requirements.py
 	@$(BIN)/pytest
+
+pictures: setup $(STAMPS)/dev ## Photograph the pages for the README
+	@mkdir -p docs/images
+	@DICTAMESH_PICTURES=docs/images $(BIN)/pytest -q tests/browser/test_issues.py -k pictures_of_the_readme
 
 lint: $(STAMPS)/dev ## Ruff and the layer contracts
 	@$(BIN)/ruff check .

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import struct
 import time
 import urllib.request
 import uuid
@@ -23,10 +24,23 @@ AGENTS = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.1 Mobile/15E148 Safari/604.1",
     "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0",
 )
-PNG = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000010000000090802000000b4b4027e0000001b49444154789c63f8cfc0f09f140c6346350c"
-    "6ad830aa61a40300d6a40f01d2b3a6d20000000049454e44ae426082"
-)
+
+
+def _png(width: int, height: int) -> bytes:
+    """A picture of two colours running into each other."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = b"".join(
+        b"\0" + b"".join(bytes((40 + 160 * x // width, 120, 200 - 120 * y // height)) for x in range(width))
+        for y in range(height)
+    )
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+PNG = _png(320, 200)
 
 
 def frame(path: str, function: str, line: int, source: str, *, in_app: bool = True, before: Sequence[str] = (),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -37,7 +39,7 @@ class Shop:
 def shop(server: Server) -> Shop:
     """The events of ``demo``, processed."""
     project = server.create_project("Issue pages", "python-django")
-    ids = demo.fill(project["dsn"], share=0.2)
+    ids = demo.fill(project["dsn"], share=1.0 if os.environ.get("DICTAMESH_PICTURES") else 0.2)
     server.eventually(lambda: len(server.issues(project["slug"])) >= len(demo.PLAN), seconds=60)
     return Shop(server.organization, project, ids)
 
@@ -283,6 +285,26 @@ def test_events_are_walked_and_searched(desk: Page, shop: Shop, checkout: str) -
     desk.wait_for_url("**query=**")
     for cell in desk.locator("tbody td[data-label=User]").all_inner_texts():
         assert cell == "marta@example.pt"
+
+
+def test_a_picture_is_shown_where_it_is_attached(desk: Page, shop: Shop, checkout: str) -> None:
+    desk.goto(f"{shop.issue(checkout).split('?')[0]}attachments/")
+    preview = desk.get_by_role("img", name="Preview of screenshot.png")
+    expect(preview).to_be_visible()
+    assert preview.evaluate("async image => { await image.decode(); return image.naturalWidth }") == 320
+
+
+def test_the_pictures_of_the_readme(desk: Page, shop: Shop, checkout: str) -> None:
+    """``make pictures`` keeps what is photographed here."""
+    folder = os.environ.get("DICTAMESH_PICTURES")
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    for name, address in (("issues", shop.list), ("issue", shop.issue(checkout))):
+        desk.goto(address)
+        expect(desk.get_by_text("CheckoutError").first).to_be_visible()
+        picture = desk.screenshot()
+        assert f"docs/images/{name}.png" in readme
+        if folder:
+            Path(folder, f"{name}.png").write_bytes(picture)
 
 
 def test_issues_are_merged_and_split_again(desk: Page, server: Server, shop: Shop) -> None:

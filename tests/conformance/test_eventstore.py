@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 
 from dictamesh_sentry.config.load import get_settings
 from dictamesh_sentry.eventstore.client import Address, ClickHouseStore, current_address, log_queries
-from dictamesh_sentry.eventstore.embedded.launch import answers, read_address
+from dictamesh_sentry.eventstore.embedded.launch import LOCKED_STATUS, answers, ensure_running, read_address
 from dictamesh_sentry.eventstore.interface import EventStore, QueryError, QueryTimeoutError, StoreUnavailableError
 from dictamesh_sentry.eventstore.migrate import migrate, pending
 from tests.support.events import COLUMNS, EventRow, insert_events
@@ -445,13 +445,29 @@ def test_what_was_inserted_survives_kill_9_and_the_client_finds_the_new_store(ow
 
 
 @pytest.mark.server
+def test_a_store_that_is_just_starting_is_waited_for(own_store: Store) -> None:
+    own_store.start()
+    path = own_store.folder / "run" / "store.json"
+    announcement = path.read_bytes()
+    path.unlink()
+    timer = threading.Timer(2.0, path.write_bytes, [announcement])
+    timer.start()
+    with ensure_running():
+        timer.join()
+        assert ClickHouseStore().ping()
+    assert own_store.process is not None
+    assert own_store.process.poll() is None
+    assert own_store.end() == 0
+
+
+@pytest.mark.server
 def test_a_stop_is_clean_and_a_second_store_on_the_folder_is_refused(own_store: Store) -> None:
     address = own_store.start()
     path = own_store.folder / "run" / "store.json"
     assert path.stat().st_mode & 0o777 == 0o600
     assert len(address["password"]) >= 24
     status, errors = own_store.second()
-    assert status == 1
+    assert status == LOCKED_STATUS
     assert str(own_store.process.pid if own_store.process else "") in errors
     assert "in use by another process" in errors
     assert answers(address)

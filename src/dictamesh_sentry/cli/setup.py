@@ -19,13 +19,19 @@ from dictamesh_sentry.protocol.dsn import parse_dsn
 
 
 @contextmanager
-def event_store() -> Iterator[None]:
-    """The event store answers inside: the configured server, the running embedded one, or one started for this."""
-    if get_settings().clickhouse_host:
+def event_store(*, is_starting: bool = False) -> Iterator[None]:
+    """The event store answers inside: the configured server, the running embedded one, or one started for this.
+
+    ``is_starting``: somebody else is starting the embedded one right now; wait for it.
+    """
+    settings = get_settings()
+    if settings.clickhouse_host:
         yield
         return
-    from dictamesh_sentry.eventstore.embedded.launch import ensure_running
+    from dictamesh_sentry.eventstore.embedded.launch import ensure_running, wait_until_ready
 
+    if is_starting:
+        wait_until_ready(settings.data_dir)
     with ensure_running():
         yield
 
@@ -71,7 +77,7 @@ def init(
     setup_django()
     from dictamesh_sentry.projects.bootstrap import bootstrap
 
-    with event_store():
+    with event_store(is_starting=for_up):
         _migrate(quiet=for_up or as_json or not sys.stdout.isatty())
     result = bootstrap()
     settings = get_settings()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from dictamesh_sentry.config.logging import configure_logging
 from dictamesh_sentry.eventstore.embedded.engine import StoreLockedError
+from dictamesh_sentry.eventstore.embedded.launch import LOCKED_STATUS
 from dictamesh_sentry.eventstore.embedded.server import run_store
 
 
@@ -16,14 +17,14 @@ def _orphaned(parent: int) -> Callable[[], bool]:
 
 
 def main() -> int:
-    """Exit status 1 when another store owns the folder."""
+    """Exit status ``LOCKED_STATUS`` when another store owns the folder."""
     configure_logging("store")
     with_parent = "--with-parent" in sys.argv[1:]
     try:
         run_store(_orphaned(os.getppid()) if with_parent else None)
     except StoreLockedError as error:
         print(error, file=sys.stderr)
-        return 1
+        return LOCKED_STATUS
     return 0
 
 

@@ -18,6 +18,7 @@ from dictamesh_sentry.eventstore.embedded.server import address_file
 from dictamesh_sentry.eventstore.interface import StoreUnavailableError
 
 START_SECONDS = 30.0
+LOCKED_STATUS = 3
 
 
 def read_address(data_dir: Path) -> dict[str, Any] | None:
@@ -73,7 +74,13 @@ def ensure_running() -> Iterator[None]:
         [sys.executable, "-m", "dictamesh_sentry.eventstore.embedded", "--with-parent"], env=environment
     )
     try:
-        wait_until_ready(settings.data_dir, process)
+        try:
+            wait_until_ready(settings.data_dir, process)
+        except StoreUnavailableError:
+            if process.returncode != LOCKED_STATUS:
+                raise
+            # Somebody else's store had the folder first and had not announced itself yet when we looked.
+            wait_until_ready(settings.data_dir)
         yield
     finally:
         process.terminate()
