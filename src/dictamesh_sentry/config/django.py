@@ -86,6 +86,14 @@ def _database() -> dict[str, Any]:
             "NAME": _settings.db_name,
             "USER": _settings.db_user,
             "PASSWORD": _settings.db_password,
+            "OPTIONS": {
+                "pool": {"min_size": 1, "max_size": _settings.db_pool_size, "timeout": 10, "max_idle": 300},
+                "sslmode": _settings.db_sslmode,
+                "connect_timeout": 5,
+                # A query or a lock that takes longer is a defect; better one failed request than all of them waiting.
+                "options": f"-c statement_timeout={_settings.db_statement_timeout * 1000}"
+                f" -c lock_timeout={_settings.db_lock_timeout * 1000} -c idle_in_transaction_session_timeout=60000",
+            },
         }
     return {
         "ENGINE": "django.db.backends.sqlite3",

@@ -97,6 +97,19 @@ class Settings(BaseModel):
     db_user: str = setting("sentry", env="SENTRY_DB_USER", doc="PostgreSQL user.")
     db_password: str = setting("", env="SENTRY_DB_PASSWORD", doc="PostgreSQL password.", secret=True)
 
+    db_sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = setting(
+        "prefer", env="SENTRY_DB_SSLMODE", doc="TLS to PostgreSQL, in the words of libpq. verify-full in production."
+    )
+    db_pool_size: int = setting(
+        10, env="SENTRY_DB_POOL_SIZE", ge=1, le=500, doc="PostgreSQL connections a process opens at most."
+    )
+    db_statement_timeout: int = setting(
+        60, env="SENTRY_DB_STATEMENT_TIMEOUT", ge=0, doc="Seconds after which PostgreSQL ends a statement. 0: never."
+    )
+    db_lock_timeout: int = setting(
+        20, env="SENTRY_DB_LOCK_TIMEOUT", ge=0, doc="Seconds a PostgreSQL statement waits for a lock. 0: for ever."
+    )
+
     # Events: ClickHouse when a host is given, otherwise the embedded store
     clickhouse_host: str = setting(
         "", env="SENTRY_CLICKHOUSE_HOST", doc="ClickHouse host. Empty: the embedded event store."
