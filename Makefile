@@ -66,6 +66,7 @@ format: $(STAMPS)/dev ## Format the code
 lock: | $(UV) ## Resolve the dependencies anew
 	@$(UV) lock --upgrade
 	@$(UV) export -q --no-dev --no-emit-project --no-header -o requirements/runtime.lock
+	@$(UV) export -q --no-dev --extra scaled --no-emit-project --no-header -o requirements/scaled.lock
 	@$(UV) export -q --all-extras --all-groups --no-emit-project --no-header -o requirements/dev.lock
 
 clean: ## Remove the environment and what was built; data/ stays

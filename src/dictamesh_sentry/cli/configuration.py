@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from dictamesh_sentry.cli.output import JSON_OPTION, console, fail, print_json
+from dictamesh_sentry.config.checks import problems
 from dictamesh_sentry.config.load import (
     ConfigError,
     build_settings,
@@ -50,21 +51,21 @@ def show(as_json: bool = JSON_OPTION) -> None:
 @app.command()
 def check(as_json: bool = JSON_OPTION) -> None:
     """Check environment, config.yml and sentry.conf.py; names what is wrong and the fix."""
-    problems: list[str] = []
+    found: list[str] = []
     try:
         settings = build_settings(os.environ, read_options(config_folder()))
-        problems += settings.problems()
+        found += problems(settings)
         folder = config_folder()
         hook = folder / "sentry.conf.py" if folder else None
         if hook is not None and hook.is_file():
             compile(hook.read_text(), str(hook), "exec")
     except ConfigError as error:
-        problems.append(str(error))
+        found.append(str(error))
     except SyntaxError as error:
-        problems.append(f"{error.filename}:{error.lineno}: {error.msg}")
+        found.append(f"{error.filename}:{error.lineno}: {error.msg}")
     if as_json:
-        print_json({"ok": not problems, "problems": problems})
-        raise typer.Exit(1 if problems else 0)
-    if problems:
-        fail("\n       ".join(problems))
+        print_json({"ok": not found, "problems": found})
+        raise typer.Exit(1 if found else 0)
+    if found:
+        fail("\n       ".join(found))
     console.print("Configuration is sound.")

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from dictamesh_sentry.config.checks import problems
 from dictamesh_sentry.config.schema import Settings
 
 
@@ -94,8 +95,15 @@ def build_settings(environ: Mapping[str, str], options: Mapping[str, Any]) -> Se
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The settings of this process. Read once; ``get_settings.cache_clear()`` reads again."""
-    return build_settings(os.environ, read_options(config_folder()))
+    """The settings of this process. Read once; ``get_settings.cache_clear()`` reads again.
+
+    Raises ConfigError for wrong values and for combinations that cannot work.
+    """
+    settings = build_settings(os.environ, read_options(config_folder()))
+    found = problems(settings)
+    if found:
+        raise ConfigError("\n".join(found))
+    return settings
 
 
 def secret_key(settings: Settings) -> str:

@@ -118,6 +118,19 @@ class Settings(BaseModel):
     clickhouse_database: str = setting("default", env="SENTRY_CLICKHOUSE_DATABASE", doc="ClickHouse database.")
     clickhouse_user: str = setting("default", env="SENTRY_CLICKHOUSE_USER", doc="ClickHouse user.")
     clickhouse_password: str = setting("", env="SENTRY_CLICKHOUSE_PASSWORD", doc="ClickHouse password.", secret=True)
+    clickhouse_secure: bool = setting(
+        False, env="SENTRY_CLICKHOUSE_SECURE", doc="Speak TLS to ClickHouse; its port is then usually 8443."
+    )
+    clickhouse_ca_cert: str = setting(
+        "", env="SENTRY_CLICKHOUSE_CA_CERT", doc="File of the authority that signed ClickHouse's certificate."
+    )
+    clickhouse_cluster: str = setting(
+        "",
+        env="SENTRY_CLICKHOUSE_CLUSTER",
+        pattern=r"^[A-Za-z0-9_-]*$",
+        doc="ClickHouse cluster whose replicas share the events: tables are replicated and created ON CLUSTER. "
+        "Empty: one server.",
+    )
     store_port: int = setting(
         0,
         env="SENTRY_STORE_PORT",
@@ -130,12 +143,53 @@ class Settings(BaseModel):
     kafka_hosts: str = setting(
         "", env="SENTRY_KAFKA_HOSTS", doc="Kafka or Redpanda brokers, comma-separated. Empty: the embedded local log."
     )
+    kafka_security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = setting(
+        "plaintext",
+        env="SENTRY_KAFKA_SECURITY_PROTOCOL",
+        doc="How to reach the brokers: TLS, a login, both or neither.",
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = setting(
+        "SCRAM-SHA-256", env="SENTRY_KAFKA_SASL_MECHANISM", doc="How to log in to the brokers."
+    )
+    kafka_sasl_username: str = setting("", env="SENTRY_KAFKA_SASL_USERNAME", doc="Kafka user.")
+    kafka_sasl_password: str = setting("", env="SENTRY_KAFKA_SASL_PASSWORD", doc="Kafka password.", secret=True)
+    kafka_ca_cert: str = setting(
+        "", env="SENTRY_KAFKA_CA_CERT", doc="File of the authority that signed the brokers' certificates."
+    )
+    kafka_topic_prefix: str = setting(
+        "sentry-",
+        env="SENTRY_KAFKA_TOPIC_PREFIX",
+        pattern=r"^[A-Za-z0-9._-]*$",
+        doc="Begins the name of every topic and consumer group, so that a cluster can be shared.",
+    )
+    kafka_partitions: int = setting(
+        8, env="SENTRY_KAFKA_PARTITIONS", ge=1, le=1000, doc="Partitions of each topic: as many workers can share it."
+    )
+    kafka_replication_factor: int = setting(
+        1, env="SENTRY_KAFKA_REPLICATION_FACTOR", ge=1, le=9, doc="Brokers that keep each message. 3 in production."
+    )
+    kafka_retention_hours: int = setting(
+        72,
+        env="SENTRY_KAFKA_RETENTION_HOURS",
+        ge=1,
+        doc="Hours the brokers keep messages: how long workers may be down.",
+    )
+    kafka_retention_bytes: int = setting(
+        4 * 1024**3,
+        env="SENTRY_KAFKA_RETENTION_BYTES",
+        ge=-1,
+        doc="Bytes the brokers keep per partition. -1: no bound.",
+    )
+    kafka_compression: Literal["lz4", "zstd", "none"] = setting(
+        "lz4", env="SENTRY_KAFKA_COMPRESSION", doc="Compression of what is sent to the brokers."
+    )
     stream_max_bytes: int = setting(
         8 * 1024**3,
         env="SENTRY_STREAM_MAX_BYTES",
         option="stream.max-bytes",
         ge=1024**2,
-        doc="Bytes of unprocessed data the local log keeps per topic. Beyond it the edge answers 503.",
+        doc="Bytes of unprocessed data the local log keeps per topic, and a web role spools while Kafka is down. "
+        "Beyond it the edge answers 503.",
     )
     stream_min_free_bytes: int = setting(
         256 * 1024**2,
@@ -145,19 +199,70 @@ class Settings(BaseModel):
         doc="Bytes the local log leaves free on its disk. With less left the edge answers 503.",
     )
     redis_host: str = setting(
-        "", env="SENTRY_REDIS_HOST", doc="Redis host. Empty: local cache, rate limits and task queue."
+        "",
+        env="SENTRY_REDIS_HOST",
+        doc="Redis or Valkey host; for Sentinel and Cluster several, comma-separated, each with or without :port. "
+        "Empty: local cache, rate limits and task queue.",
     )
     redis_port: int = setting(6379, env="SENTRY_REDIS_PORT", doc="Redis port.", ge=1, le=65535)
+    redis_mode: Literal["single", "sentinel", "cluster"] = setting(
+        "single", env="SENTRY_REDIS_MODE", doc="What answers at the host: one server, Sentinels, or a Cluster's nodes."
+    )
+    redis_sentinel_master: str = setting(
+        "", env="SENTRY_REDIS_SENTINEL_MASTER", doc="Name of the primary the Sentinels watch."
+    )
+    redis_db: int = setting(0, env="SENTRY_REDIS_DB", ge=0, le=15, doc="Redis database number. A Cluster only has 0.")
+    redis_username: str = setting("", env="SENTRY_REDIS_USERNAME", doc="Redis user. Empty: the default user.")
+    redis_password: str = setting("", env="SENTRY_REDIS_PASSWORD", doc="Redis password.", secret=True)
+    redis_tls: bool = setting(False, env="SENTRY_REDIS_TLS", doc="Speak TLS to Redis.")
+    redis_ca_cert: str = setting(
+        "", env="SENTRY_REDIS_CA_CERT", doc="File of the authority that signed Redis's certificate."
+    )
 
     # Blobs
-    filestore_backend: Literal["filesystem"] = setting(
-        "filesystem", env="SENTRY_FILESTORE_BACKEND", option="filestore.backend", doc="Where attachments are kept."
+    filestore_backend: Literal["filesystem", "s3"] = setting(
+        "filesystem",
+        env="SENTRY_FILESTORE_BACKEND",
+        option="filestore.backend",
+        doc="Where attachments are kept: a folder, or a bucket of S3 or anything that speaks its protocol.",
     )
     filestore_location: str = setting(
         "",
         env="SENTRY_FILESTORE_LOCATION",
         option="filestore.options.location",
-        doc="Folder of the blob store. Empty: blobs/ in the data folder.",
+        doc="Folder of the blob store. Empty: blobs/ in the data folder. Every role must see the same folder.",
+    )
+    filestore_bucket: str = setting(
+        "", env="SENTRY_FILESTORE_BUCKET", option="filestore.options.bucket_name", doc="S3 bucket. It must exist."
+    )
+    filestore_endpoint: str = setting(
+        "",
+        env="SENTRY_FILESTORE_ENDPOINT",
+        option="filestore.options.endpoint_url",
+        doc="URL of the S3 service. Empty: Amazon's, by region.",
+    )
+    filestore_region: str = setting(
+        "us-east-1", env="SENTRY_FILESTORE_REGION", option="filestore.options.region_name", doc="S3 region."
+    )
+    filestore_prefix: str = setting(
+        "",
+        env="SENTRY_FILESTORE_PREFIX",
+        option="filestore.options.location_prefix",
+        doc="Begins every key in the bucket.",
+    )
+    filestore_access_key: str = setting(
+        "",
+        env="SENTRY_FILESTORE_ACCESS_KEY",
+        option="filestore.options.access_key",
+        secret=True,
+        doc="S3 access key. Empty, with an empty secret key: the machine's or pod's own role.",
+    )
+    filestore_secret_key: str = setting(
+        "",
+        env="SENTRY_FILESTORE_SECRET_KEY",
+        option="filestore.options.secret_key",
+        secret=True,
+        doc="S3 secret key.",
     )
 
     # Browser SDK
@@ -229,20 +334,29 @@ class Settings(BaseModel):
         doc="Share of the profiles accepted from SDKs that is stored; the rest is counted as sampled.",
     )
 
+    status_port: int = setting(
+        0,
+        env="SENTRY_STATUS_PORT",
+        ge=0,
+        le=65535,
+        doc="Port at which the roles other than web serve /_health/ and /metrics, on SENTRY_HOST. 0: none.",
+    )
+    self_dsn: str = setting(
+        "",
+        env="SENTRY_SELF_DSN",
+        secret=True,
+        doc="DSN that errors of the product itself are reported to: a project of this installation, or of another.",
+    )
+    otlp_endpoint: str = setting(
+        "",
+        env="OTEL_EXPORTER_OTLP_ENDPOINT",
+        doc="OTLP/HTTP endpoint (Jaeger: http://jaeger:4318) that traces of the product itself go to. Empty: nowhere.",
+    )
+    traces_sample_rate: float = setting(
+        0.1, env="SENTRY_TRACES_SAMPLE_RATE", ge=0, le=1, doc="Share of the product's own requests and batches traced."
+    )
+
     @property
     def public_url(self) -> str:
         """The URL users and SDKs reach this installation at, without a trailing slash."""
         return self.url_prefix.rstrip("/") or f"http://localhost:{self.port}"
-
-    def problems(self) -> list[str]:
-        """Combinations that cannot work, each with the fix. Values alone are checked on construction."""
-        found = []
-        if self.postgres_host and not self.db_password:
-            found.append("SENTRY_POSTGRES_HOST is set but SENTRY_DB_PASSWORD is empty: set the database password.")
-        if self.mail_backend == "smtp" and not self.mail_host:
-            found.append("mail.backend is smtp but mail.host is empty: name the SMTP server or use console.")
-        if self.mail_username and not self.mail_password:
-            found.append("mail.username is set but mail.password is empty: set both or neither.")
-        if self.url_prefix and not self.url_prefix.startswith(("http://", "https://")):
-            found.append(f"system.url-prefix must begin with http:// or https://, found {self.url_prefix!r}.")
-        return found

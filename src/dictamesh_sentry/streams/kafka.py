@@ -14,12 +14,13 @@ from confluent_kafka import Consumer as RawConsumer
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as RawMessage
 from confluent_kafka import Producer as RawProducer
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # pyright: ignore[reportPrivateImportUsage]
 
 from dictamesh_sentry.streams.interface import StreamUnavailableError
 
 _POLL_SECONDS = 0.1
 _ADMIN_SECONDS = 15.0
+_LATEST: OffsetSpec = OffsetSpec.latest()  # pyright: ignore[reportAssignmentType]
 
 
 class _Delivery:
@@ -180,7 +181,7 @@ def group_lags(connection: Mapping[str, Any], topic: str) -> dict[str, tuple[int
         partitions = sorted(admin.list_topics(topic, timeout=_ADMIN_SECONDS).topics[topic].partitions)
         every = [TopicPartition(topic, number) for number in partitions]
         ends = {tp.partition: done.result(_ADMIN_SECONDS).offset
-                for tp, done in admin.list_offsets({tp: OffsetSpec.latest() for tp in every}).items()}  # fmt: skip
+                for tp, done in admin.list_offsets(dict.fromkeys(every, _LATEST)).items()}  # fmt: skip
         groups = [group.group_id for group in admin.list_consumer_groups().result(_ADMIN_SECONDS).valid]
         lags: dict[str, tuple[int, float]] = {}
         for group in groups:
@@ -190,7 +191,8 @@ def group_lags(connection: Mapping[str, Any], topic: str) -> dict[str, tuple[int
                 tp.partition: tp.offset for tp in done.result(_ADMIN_SECONDS).topic_partitions or () if tp.offset >= 0
             }
             if committed:
-                behind = {number: committed.get(number, 0) for number in partitions if ends[number] > committed.get(number, 0)}
+                read = {number: committed.get(number, 0) for number in partitions}
+                behind = {number: offset for number, offset in read.items() if ends[number] > offset}
                 count = sum(ends[number] - offset for number, offset in behind.items())
                 lags[group] = (count, _oldest_age(connection, topic, behind))
     except (KafkaException, KeyError) as error:
