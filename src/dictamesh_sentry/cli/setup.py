@@ -16,6 +16,8 @@ from dictamesh_sentry.cli.output import JSON_OPTION, console, fail, print_json
 from dictamesh_sentry.cli.prepared import mark_prepared
 from dictamesh_sentry.config.load import get_settings
 from dictamesh_sentry.protocol.dsn import parse_dsn
+from dictamesh_sentry.protocol.messages import TOPICS
+from dictamesh_sentry.streams.factory import prepare_topics
 
 
 @contextmanager
@@ -58,12 +60,14 @@ def _migrate(quiet: bool) -> None:
 def upgrade(
     noinput: Annotated[bool, typer.Option("--noinput", "--no-input", help="Accepted for compatibility.")] = False,
     create_kafka_topics: Annotated[
-        bool, typer.Option("--create-kafka-topics", help="Accepted for compatibility; topics are created on use.")
+        bool, typer.Option("--create-kafka-topics", help="Create the topics the brokers miss, too.")
     ] = False,
 ) -> None:
     """Bring the schemas of both stores to this version. Safe to run again, and while the server runs."""
-    del noinput, create_kafka_topics
+    del noinput
     setup_django()
+    if create_kafka_topics:
+        prepare_topics(TOPICS)
     with event_store():
         _migrate(quiet=not sys.stdout.isatty())
     console.print("Both stores are up to date.")
@@ -77,6 +81,7 @@ def init(
     setup_django()
     from dictamesh_sentry.projects.bootstrap import bootstrap
 
+    prepare_topics(TOPICS)
     with event_store(is_starting=for_up):
         _migrate(quiet=for_up or as_json or not sys.stdout.isatty())
     result = bootstrap()

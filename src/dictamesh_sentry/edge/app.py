@@ -22,7 +22,7 @@ from dictamesh_sentry.edge.outcomes import OutcomeAggregator
 from dictamesh_sentry.edge.request import BodyBudget, Request, Watchdog
 from dictamesh_sentry.edge.responses import ClientGoneError, EdgeError, Response, preflight
 from dictamesh_sentry.edge.routing import Route
-from dictamesh_sentry.streams.factory import get_producer
+from dictamesh_sentry.streams.factory import get_edge_producer
 
 LARGE_BODY_BYTES = 640 * 1024 * 1024
 _log = structlog.get_logger(__name__)
@@ -72,7 +72,7 @@ class EdgeApplication:
         """Open the stream, begin to flush outcomes. Harmless when repeated."""
         if self._ingest is None:
             settings = get_settings()
-            producer = get_producer()
+            producer = get_edge_producer()
             self._ingest = Ingest(settings, producer, get_blob_store(), KeyDirectory(), OutcomeAggregator(producer))
         if not self._tickers:
             self._tickers = [

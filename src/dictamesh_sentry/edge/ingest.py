@@ -295,8 +295,10 @@ class Ingest:
             blob_key=blob_key,
             event_id=event_id,
         )
+        # By event, so that whatever belongs to one event meets in one partition while a busy project has all of them.
+        key = event_id.encode() or uuid.uuid4().hex.encode()
         try:
-            await self._producer.append_async(TOPIC_INGEST, b"%d" % sender.project_id, ingest_encoder.encode(message))
+            await self._producer.append_async(TOPIC_INGEST, key, ingest_encoder.encode(message))
         except StreamUnavailableError as error:
             if blob_key:
                 await asyncio.to_thread(self._blobs.delete, blob_key)

@@ -13,9 +13,9 @@ from dictamesh_sentry import __version__
 from dictamesh_sentry.config.load import get_settings
 from dictamesh_sentry.eventstore.client import get_store
 from dictamesh_sentry.eventstore.interface import QueryError, QueryTimeoutError, StoreUnavailableError
-from dictamesh_sentry.ops.metrics import TOPICS
 from dictamesh_sentry.processing.models import DeadLetter
-from dictamesh_sentry.streams.factory import stream_folder, stream_lags
+from dictamesh_sentry.protocol.messages import TOPICS
+from dictamesh_sentry.streams.factory import spooled_messages, stream_folder, stream_lags
 from dictamesh_sentry.streams.interface import StreamUnavailableError
 
 
@@ -39,7 +39,9 @@ def _stream() -> dict[str, Any]:
             group: {"lag": count, "oldest_seconds": round(seconds, 1)}
             for group, (count, seconds) in stream_lags(topic).items()
         }
-    return {"topics": topics}
+    if get_settings().kafka_hosts:
+        return {"backend": "kafka", "topics": topics, "spooled_messages": spooled_messages()}
+    return {"backend": "local", "topics": topics}
 
 
 def _disk() -> dict[str, Any]:

@@ -10,12 +10,12 @@ from pathlib import Path
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from dictamesh_sentry.protocol.messages import TOPIC_EVENTS, TOPIC_INGEST, TOPIC_OUTCOMES
-from dictamesh_sentry.streams.factory import stream_lags
+from dictamesh_sentry.config.load import get_settings
+from dictamesh_sentry.protocol.messages import TOPICS
+from dictamesh_sentry.streams.factory import spooled_messages, stream_lags
 from dictamesh_sentry.streams.interface import StreamUnavailableError
 from dictamesh_sentry.telemetry import MULTIPROCESS_FOLDER
 
-TOPICS = (TOPIC_INGEST, TOPIC_OUTCOMES, TOPIC_EVENTS)
 _FILE_OF_PROCESS = re.compile(r"_(\d+)\.db$")
 _KEPT_SECONDS = 86400
 
@@ -52,4 +52,9 @@ def render() -> tuple[bytes, str]:
         for group, (count, seconds) in lags.items():
             messages.labels(topic, group).set(count)
             age.labels(topic, group).set(seconds)
+    if get_settings().kafka_hosts:
+        spooled = Gauge(
+            "sentry_spool_messages", "Messages spooled to disk until the brokers are back", registry=registry
+        )
+        spooled.set(spooled_messages())
     return generate_latest(registry), CONTENT_TYPE_LATEST

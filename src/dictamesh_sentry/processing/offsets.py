@@ -11,7 +11,6 @@ from dictamesh_sentry.processing.models import StreamOffset
 from dictamesh_sentry.streams.interface import Consumer
 
 log = structlog.get_logger(__name__)
-_PROBE = 100
 _CLOCK_MARGIN = 5.0
 
 
@@ -45,20 +44,19 @@ def starting_offsets(group: str, consumer: Consumer, topic: str) -> dict[int, in
 
     A stream that was lost and began anew (its files deleted, only the metadata restored from a backup) counts from
     the start again; waiting for the stored offset would silently skip everything until then. Such a stream shows
-    by a message below the stored offset that is younger than the offset itself.
+    by its oldest message: below the stored offset, and younger than the offset itself.
     """
     known = StreamOffset.objects.filter(consumer_group=group, topic=topic)
     stored = {row.partition: row for row in known}
     if not stored:
         return {}
     offsets = {partition: row.next_offset for partition, row in stored.items()}
-    consumer.seek(dict.fromkeys(offsets, 0))
-    for message in consumer.poll(_PROBE, 0.0):
-        row = stored.get(message.partition)
-        if row is None or message.offset >= offsets[message.partition]:
+    for partition, (offset, timestamp) in consumer.oldest().items():
+        row = stored.get(partition)
+        if row is None or offset >= row.next_offset:
             continue
-        if message.timestamp > row.updated_at.timestamp() + _CLOCK_MARGIN:
+        if timestamp > row.updated_at.timestamp() + _CLOCK_MARGIN:
             log.warning("the stream began anew; reading it from its start", topic=topic, stored=row.next_offset)
-            offsets[message.partition] = message.offset
-            StreamOffset.objects.filter(pk=row.pk).update(next_offset=message.offset)
+            offsets[partition] = offset
+            StreamOffset.objects.filter(pk=row.pk).update(next_offset=offset)
     return offsets

@@ -7,6 +7,7 @@ import msgspec
 TOPIC_INGEST = "ingest-events"
 TOPIC_OUTCOMES = "outcomes"
 TOPIC_EVENTS = "events"
+TOPICS = (TOPIC_INGEST, TOPIC_OUTCOMES, TOPIC_EVENTS)
 
 
 class IngestMessage(msgspec.Struct, array_like=True, omit_defaults=True):

@@ -34,7 +34,9 @@ class Producer(Protocol):
         """As ``append`` for one message, group-committed with its contemporaries."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Wait for what is under way, then stop."""
+        ...
 
 
 class Consumer(Protocol):
@@ -52,8 +54,10 @@ class Consumer(Protocol):
         """Tell the stream that everything below these offsets may be forgotten."""
         ...
 
-    def lag(self) -> Mapping[int, tuple[int, float]]:
-        """Partition → (messages not yet consumed, age in seconds of the oldest of them)."""
+    def oldest(self) -> Mapping[int, tuple[int, float]]:
+        """Partition → (offset, timestamp) of the oldest message still kept; empty partitions are missing."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Leave the group."""
+        ...

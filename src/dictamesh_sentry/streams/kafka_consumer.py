@@ -11,6 +11,7 @@ from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka import Message as RawMessage
 
 from dictamesh_sentry.streams.interface import Message, StreamUnavailableError
+from dictamesh_sentry.streams.kafka_admin import first_messages
 
 _POLL_BYTES = 32 * 1024 * 1024
 _CHUNK = 64
@@ -23,14 +24,16 @@ class KafkaConsumer:
     declared dead (no ``poll`` for ten minutes).
     """
 
-    def __init__(self, connection: Mapping[str, Any], topic: str, group: str) -> None:
-        self._topic = topic
+    def __init__(self, connection: Mapping[str, Any], topic: str, group: str, *, prefix: str = "") -> None:
+        self._connection = dict(connection)
+        self._prefix = prefix
+        self._topic = prefix + topic
         self._starts: dict[int, int] = {}
         self._assigned: set[int] = set()
         self._consumer = RawConsumer(
             {
                 **connection,
-                "group.id": group,
+                "group.id": prefix + group,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "partition.assignment.strategy": "cooperative-sticky",
@@ -40,7 +43,7 @@ class KafkaConsumer:
                 "fetch.message.max.bytes": 8 * 1024 * 1024,
             }
         )
-        self._consumer.subscribe([topic], on_assign=self._assign, on_revoke=self._revoke, on_lost=self._revoke)
+        self._consumer.subscribe([self._topic], on_assign=self._assign, on_revoke=self._revoke, on_lost=self._revoke)
 
     def poll(self, limit: int, timeout: float) -> Sequence[Message]:
         """Up to ``limit`` messages (fewer when they are big), waiting at most ``timeout`` seconds for the first."""
@@ -61,7 +64,7 @@ class KafkaConsumer:
         failed = next((message.error() for message in raw if message.error() is not None), None)
         if failed is not None and not failed.retriable():
             raise StreamUnavailableError(f"cannot read {self._topic}: {failed}")
-        return [_message(one) for one in raw if one.error() is None]
+        return [self._message(one) for one in raw if one.error() is None]
 
     def seek(self, offsets: Mapping[int, int]) -> None:
         """Continue each partition at the offset; one that is not assigned yet starts there once it is."""
@@ -79,13 +82,9 @@ class KafkaConsumer:
             except KafkaException as error:
                 raise StreamUnavailableError(f"cannot commit {self._topic}: {error}") from error
 
-    def lag(self) -> Mapping[int, tuple[int, float]]:
-        """Partition → (messages not yet consumed, 0): the age is only known to ``kafka.group_lags``."""
-        lags: dict[int, tuple[int, float]] = {}
-        for position in self._consumer.position([TopicPartition(self._topic, number) for number in self._assigned]):
-            low, high = self._consumer.get_watermark_offsets(position, timeout=5)
-            lags[position.partition] = (max(0, high - max(low, position.offset)), 0.0)
-        return lags
+    def oldest(self) -> Mapping[int, tuple[int, float]]:
+        """Partition → (offset, timestamp) of the oldest message still kept, whoever reads the partition."""
+        return first_messages(self._connection, self._topic)
 
     def close(self) -> None:
         self._consumer.close()
@@ -98,18 +97,17 @@ class KafkaConsumer:
         consumer.incremental_assign(partitions)
 
     def _revoke(self, _: RawConsumer, partitions: list[TopicPartition]) -> None:
-        """Another member may move them on; what is remembered of them here is worth nothing afterwards."""
-        for position in partitions:
-            self._assigned.discard(position.partition)
-            self._starts.pop(position.partition, None)
+        """What is remembered of them goes stale, and is kept: a start too early ends in an OffsetConflictError and a
+        fresh ``seek``, while the group's own offset could be beyond a metadata store restored from a backup."""
+        self._assigned -= {position.partition for position in partitions}
 
-
-def _message(raw: RawMessage) -> Message:
-    return Message(
-        raw.topic() or "",
-        raw.partition() or 0,
-        raw.offset() or 0,
-        raw.key() or b"",
-        raw.value() or b"",
-        (raw.timestamp()[1] / 1000) if raw.timestamp()[1] > 0 else time.time(),
-    )
+    def _message(self, raw: RawMessage) -> Message:
+        _, milliseconds = raw.timestamp()
+        return Message(
+            (raw.topic() or "").removeprefix(self._prefix),
+            raw.partition() or 0,
+            raw.offset() or 0,
+            raw.key() or b"",
+            raw.value() or b"",
+            milliseconds / 1000 if milliseconds > 0 else time.time(),
+        )

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dictamesh_sentry.streams.interface import Message
-from dictamesh_sentry.streams.local_log import group_lags, open_log, topic_path
+from dictamesh_sentry.streams.local_log import open_log, topic_path
 
 PARTITION = 0
 _IDLE_SLEEP_SECONDS = 0.04
@@ -68,10 +68,11 @@ class LocalConsumer:
                 self._forget()
                 self._forget_due = time.monotonic() + _FORGET_SECONDS
 
-    def lag(self) -> Mapping[int, tuple[int, float]]:
-        """Messages the group has not committed, and the age in seconds of the oldest of them."""
+    def oldest(self) -> Mapping[int, tuple[int, float]]:
+        """Offset and timestamp of the oldest message still kept."""
         with self._lock:
-            return {PARTITION: group_lags(self._connection).get(self._group, (0, 0.0))}
+            row = self._connection.execute("SELECT offset, timestamp FROM message ORDER BY offset LIMIT 1").fetchone()
+        return {PARTITION: (row[0], row[1])} if row else {}
 
     def close(self) -> None:
         with self._lock:
