@@ -261,3 +261,16 @@ def test_the_oldest_message_is_known_without_reading_on(backend: Backend) -> Non
     producer.append(TOPIC, [(b"", b"3")])
     assert _values(backend, consumer, 1) == [b"3"]
     assert second.offset == first.offset + 1
+
+
+def test_kafka_tells_which_messages_arrived(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    backend = _kafka(request, tmp_path)
+    producer = backend.producer()
+    assert isinstance(producer, kafka.KafkaProducer)
+    began = time.time()
+    messages = [(b"k%d" % (number % 7), b"v%d" % number) for number in range(100)]
+    producer.append(TOPIC, messages)
+    asked = [(b"k1", b"v1"), (b"k1", b"v2"), (b"k5", b"v5"), (b"k9", b"new"), (b"k5", b"v5")]
+    assert producer.find(TOPIC, asked, began - 1) == {0, 2, 4}
+    assert producer.find(TOPIC, asked, time.time() + 60) == set()
+    producer.close()

@@ -23,14 +23,25 @@ class Brokers:
         self.messages: list[tuple[str, bytes, bytes]] = []
         self.is_up = True
         self.attempts = 0
+        self.dies_before_saying_so = False
+        self.searches: list[tuple[str, int, float]] = []
         self._lock = threading.Lock()
 
     def append(self, topic: str, messages: Sequence[tuple[bytes, bytes]]) -> None:
         self.attempts += 1
+        if self.dies_before_saying_so:
+            self.messages += [(topic, key, value) for key, value in messages]
+            raise StreamUnavailableError("timed out")
         if not self.is_up:
             raise StreamUnavailableError("no brokers")
         with self._lock:
             self.messages += [(topic, key, value) for key, value in messages]
+
+    def find(self, topic: str, messages: Sequence[tuple[bytes, bytes]], since: float) -> set[int]:
+        if not self.is_up:
+            raise StreamUnavailableError("no brokers")
+        self.searches.append((topic, len(messages), since))
+        return {index for index, message in enumerate(messages) if (topic, *message) in self.messages}
 
     async def append_async(self, topic: str, key: bytes, value: bytes) -> None:
         self.append(topic, [(key, value)])
@@ -122,7 +133,8 @@ def test_what_a_dead_process_spooled_is_drained_by_the_next(make, brokers: Broke
 def test_a_full_spool_says_so(make, brokers: Brokers) -> None:
     producer = make(max_bytes=30_000)
     brokers.is_up = False
-    producer.append("a", [(b"", b"x" * 100_000)])
+    for _ in range(2):
+        producer.append("a", [(b"", b"x" * 100_000)])
     with pytest.raises(StreamUnavailableError, match="full"):
         producer.append("a", [(b"", b"x" * 100_000)])
 
@@ -136,3 +148,29 @@ def test_two_processes_on_one_disk_send_each_message_once(make, brokers: Brokers
     _eventually(lambda: len(brokers.messages) >= 50 and not first.is_spooling and not second.is_spooling)
     time.sleep(0.2)
     assert sorted(int(value) for _, _, value in brokers.messages) == list(range(50))
+
+
+def test_a_message_the_brokers_kept_without_saying_so_is_not_sent_again(make, brokers: Brokers) -> None:
+    producer = make()
+    brokers.dies_before_saying_so = True
+    producer.append("a", [(b"k", b"kept")])
+    brokers.dies_before_saying_so = brokers.is_up = False
+    producer.append("a", [(b"k", b"new")])
+    brokers.is_up = True
+    _eventually(lambda: not producer.is_spooling)
+    assert brokers.messages == [("a", b"k", b"kept"), ("a", b"k", b"new")]
+    assert [(topic, count) for topic, count, _ in brokers.searches] == [("a", 1)]
+
+
+def test_a_batch_whose_sender_died_is_looked_for_before_it_is_sent_again(
+    make, brokers: Brokers, tmp_path: Path
+) -> None:
+    left = LocalProducer(tmp_path)
+    left.append("a", [(b"k", b"sent"), (b"k", b"unsent")])
+    left.close()
+    (tmp_path / "sending").touch()
+    brokers.messages.append(("a", b"k", b"sent"))
+    producer = make()
+    _eventually(lambda: not producer.is_spooling)
+    assert brokers.messages == [("a", b"k", b"sent"), ("a", b"k", b"unsent")]
+    assert not (tmp_path / "sending").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections.abc import Iterable
 
 import msgspec
@@ -75,7 +76,7 @@ class OutcomeAggregator:
             for (project, key, category, outcome, reason), quantity in sums.items()
         ]
         messages = [
-            (b"", _encode(OutcomesMessage(entries[start : start + _ENTRIES_PER_MESSAGE])))
+            (uuid.uuid4().bytes, _encode(OutcomesMessage(entries[start : start + _ENTRIES_PER_MESSAGE])))
             for start in range(0, len(entries), _ENTRIES_PER_MESSAGE)
         ]
         try:

@@ -14,6 +14,7 @@ from confluent_kafka import Message as RawMessage
 from confluent_kafka import Producer as RawProducer
 
 from dictamesh_sentry.streams.interface import StreamUnavailableError
+from dictamesh_sentry.streams.kafka_admin import find_messages
 
 _POLL_SECONDS = 0.1
 
@@ -51,6 +52,7 @@ class KafkaProducer:
     def __init__(
         self, connection: Mapping[str, Any], *, prefix: str = "", compression: str = "lz4", timeout: float = 10.0
     ) -> None:
+        self._connection = dict(connection)
         self._prefix = prefix
         self._producer = RawProducer(
             {
@@ -83,6 +85,13 @@ class KafkaProducer:
         waiter: asyncio.Future[None] = loop.create_future()
         self._produce(topic, ((key, value),), _Delivery(1, waiter, loop))
         await waiter
+
+    def find(self, topic: str, messages: Sequence[tuple[bytes, bytes]], since: float) -> set[int]:
+        """Which of the messages the topic holds, by index, if they were appended after ``since`` (epoch seconds).
+
+        Raises StreamUnavailableError.
+        """
+        return find_messages(self._connection, self._prefix + topic, messages, since)
 
     def close(self) -> None:
         """Wait for what is under way, then stop."""

@@ -21,6 +21,7 @@ from dictamesh_sentry.streams.interface import StreamUnavailableError
 _POLL_SECONDS = 0.1
 _ADMIN_SECONDS = 15.0
 _PROBE_SECONDS = 5.0
+_SCAN_SECONDS = 120.0
 _LATEST: OffsetSpec = OffsetSpec.latest()  # pyright: ignore[reportAssignmentType]
 
 
@@ -141,4 +142,45 @@ def _first_of_each(reader: RawConsumer, waiting: set[int]) -> dict[int, tuple[in
             waiting.discard(partition)
             found[partition] = (message.offset() or 0, message.timestamp()[1] / 1000)
             reader.pause([TopicPartition(message.topic() or "", partition)])
+    return found
+
+
+def find_messages(
+    connection: Mapping[str, Any], topic: str, messages: Sequence[tuple[bytes, bytes]], since: float
+) -> set[int]:
+    """Which of the ``(key, value)`` pairs the topic already holds, by index, looking at what came after ``since``.
+
+    Raises StreamUnavailableError when the topic cannot be read to its end.
+    """
+    wanted: dict[tuple[bytes, bytes], list[int]] = {}
+    for index, message in enumerate(messages):
+        wanted.setdefault(message, []).append(index)
+    keys = {key for key, _ in wanted}
+    reader = RawConsumer(
+        {**connection, "group.id": "sentry-probe", "enable.auto.commit": False, "enable.partition.eof": True}
+    )
+    found: set[int] = set()
+    try:
+        known = reader.list_topics(topic, timeout=_ADMIN_SECONDS).topics[topic].partitions
+        starts = [TopicPartition(topic, number, int(since * 1000)) for number in known]
+        starts = reader.offsets_for_times(starts, timeout=_ADMIN_SECONDS)
+        reader.assign(starts)
+        unread = {start.partition for start in starts}
+        deadline = time.monotonic() + _SCAN_SECONDS
+        while unread:
+            if time.monotonic() > deadline:
+                raise StreamUnavailableError(f"{topic} could not be read to its end")
+            for message in reader.consume(500, _POLL_SECONDS):
+                error = message.error()
+                if error is None:
+                    if (key := message.key() or b"") in keys:
+                        found.update(wanted.get((key, message.value() or b""), ()))
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    unread.discard(message.partition() or 0)
+                elif not error.retriable():
+                    raise StreamUnavailableError(f"cannot read {topic}: {error}")
+    except (KafkaException, KeyError) as error:
+        raise StreamUnavailableError(f"cannot read {topic}: {error}") from error
+    finally:
+        reader.close()
     return found

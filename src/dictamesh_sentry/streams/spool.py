@@ -9,29 +9,43 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
-from dictamesh_sentry.streams.interface import Producer, StreamUnavailableError
+from dictamesh_sentry.streams.interface import Message, Producer, StreamUnavailableError
 from dictamesh_sentry.streams.local import LocalProducer
 from dictamesh_sentry.streams.local_consumer import LocalConsumer
 
 log = structlog.get_logger(__name__)
 _GROUP = "drain"
+# Messages the brokers may hold although they did not say so; the others were never sent.
+_DOUBTFUL = "doubtful-"
+# How long before it was spooled a doubtful message may have been sent, clocks included.
+_SENT_BEFORE_SECONDS = 60.0
 _BATCH = 200
+_SENDING = "sending"
 _PAUSE_SECONDS = 0.5
 _LOOK_SECONDS = 5.0
+
+
+class Primary(Producer, Protocol):
+    """A producer that can tell whether messages arrived."""
+
+    def find(self, topic: str, messages: Sequence[tuple[bytes, bytes]], since: float) -> set[int]:
+        """Which of the messages the topic holds, by index, if they were appended after ``since`` (epoch seconds)."""
+        ...
 
 
 class SpoolingProducer:
     """Appends to the brokers; while they are down, to a local log that a thread drains into them.
 
-    A message may reach the brokers twice: when they stored it but died before saying so, and when a drained batch
-    was not yet forgotten. Consumers recognise both copies, see ``processing/seen.py``. The order of messages is not
-    kept across an outage; nothing downstream relies on it.
+    The brokers may have stored a message and died before saying so, and this process may die before it forgets what
+    it drained. Such messages are looked for in the topic before they are sent again, so each is there once. The order
+    of messages is not kept across an outage; nothing downstream relies on it.
     """
 
-    def __init__(self, primary: Producer, spool: LocalProducer, folder: Path) -> None:
+    def __init__(self, primary: Primary, spool: LocalProducer, folder: Path) -> None:
         self._primary = primary
         self._spool = spool
         self._folder = folder
@@ -55,6 +69,7 @@ class SpoolingProducer:
                 self._primary.append(topic, messages)
             except StreamUnavailableError as error:
                 self._went_down(error)
+                topic = _DOUBTFUL + topic
             else:
                 return
         self._spool.append(topic, messages)
@@ -66,6 +81,7 @@ class SpoolingProducer:
                 await self._primary.append_async(topic, key, value)
             except StreamUnavailableError as error:
                 self._went_down(error)
+                topic = _DOUBTFUL + topic
             else:
                 return
         await self._spool.append_async(topic, key, value)
@@ -106,14 +122,31 @@ class SpoolingProducer:
                 while messages := consumer.poll(_BATCH, 0.0):
                     if self._closed.is_set():
                         return False
-                    self._primary.append(path.stem, [(message.key, message.value) for message in messages])
+                    self._send(path.stem, messages)
                     consumer.commit({message.partition: message.offset + 1 for message in messages})
+                    (self._folder / _SENDING).unlink(missing_ok=True)
                     sent += len(messages)
             finally:
                 consumer.close()
         if sent:
             log.info("the brokers are back; the spool is empty", messages=sent)
         return True
+
+    def _send(self, name: str, messages: Sequence[Message]) -> None:
+        """Send a batch, without those of its messages that an attempt whose end nobody saw has already stored."""
+        topic = name.removeprefix(_DOUBTFUL)
+        pairs = [(message.key, message.value) for message in messages]
+        marker = self._folder / _SENDING
+        since = marker.stat().st_mtime if marker.exists() else None
+        if since is None:
+            marker.touch()
+        if name != topic:
+            first = min(message.timestamp for message in messages)
+            since = first if since is None else min(since, first)
+        if since is not None:
+            stored = self._primary.find(topic, pairs, since - _SENT_BEFORE_SECONDS)
+            pairs = [pair for index, pair in enumerate(pairs) if index not in stored]
+        self._primary.append(topic, pairs)
 
 
 @contextlib.contextmanager
