@@ -1,6 +1,7 @@
 # DictaMesh Sentry: `make run` to use it, `make test` to prove it, `make help` for the rest.
 SHELL := /bin/sh
 PYTHON ?= python3
+comma := ,
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
@@ -9,7 +10,7 @@ ASSETS := src/dictamesh_sentry/web/static/dist
 ASSET_SOURCES := $(wildcard package.json package-lock.json tools/build_assets.py) $(shell find src/dictamesh_sentry/web/assets -type f 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test pictures lint types format lock assets clean
+.PHONY: help run setup test pictures lint types format lock assets image clean
 
 help: ## List the commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +69,30 @@ lock: | $(UV) ## Resolve the dependencies anew
 	@$(UV) export -q --no-dev --no-emit-project --no-header -o requirements/runtime.lock
 	@$(UV) export -q --no-dev --extra scaled --no-emit-project --no-header -o requirements/scaled.lock
 	@$(UV) export -q --all-extras --all-groups --no-emit-project --no-header -o requirements/dev.lock
+
+# PLATFORMS: empty for this machine's own. Several need buildx (or podman) and end in dist/ as an OCI archive, or in a
+# registry with PUSH=1.
+IMAGE ?= dictamesh/sentry
+PLATFORMS ?=
+PUSH ?=
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGE_FLAGS = -t $(IMAGE):$(VERSION) --build-arg VERSION=$(VERSION) \
+	--build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || echo unknown) \
+	--build-arg CREATED=$$(date -u +%Y-%m-%dT%H:%M:%SZ)
+
+image: ## Build the container image (PLATFORMS=linux/amd64,linux/arm64 for several, PUSH=1 to push)
+	@if docker buildx version >/dev/null 2>&1; then \
+		if [ -n "$(PUSH)" ]; then output=--push; \
+		elif [ -n "$(findstring $(comma),$(PLATFORMS))" ]; then mkdir -p dist; output="--output type=oci,dest=dist/sentry-$(VERSION).oci.tar"; \
+		else output=--load; fi; \
+		set -x; docker buildx build $(if $(PLATFORMS),--platform $(PLATFORMS)) $(if $(PUSH),--sbom=true --provenance=true) $$output $(IMAGE_FLAGS) .; \
+	elif command -v docker >/dev/null 2>&1; then \
+		if [ -n "$(PLATFORMS)$(PUSH)" ]; then echo "PLATFORMS and PUSH need buildx: install docker-buildx, or use podman."; exit 1; fi; \
+		set -x; docker build $(IMAGE_FLAGS) .; \
+	elif command -v podman >/dev/null 2>&1; then \
+		set -x; podman build --format docker $(if $(PLATFORMS),--platform $(PLATFORMS) --manifest $(IMAGE):$(VERSION),-t $(IMAGE):$(VERSION)) \
+			$(filter-out -t $(IMAGE):$(VERSION),$(IMAGE_FLAGS)) . $(if $(PUSH),&& podman $(if $(PLATFORMS),manifest )push $(IMAGE):$(VERSION)); \
+	else echo "Building the image needs docker (with or without buildx) or podman."; exit 1; fi
 
 clean: ## Remove the environment and what was built; data/ stays
 	@rm -rf $(VENV) $(ASSETS) node_modules build dist .ruff_cache .pytest_cache .hypothesis
