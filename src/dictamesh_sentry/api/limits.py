@@ -1,10 +1,14 @@
-"""How often and how concurrently one caller may use the API, counted in this process."""
+"""How often and how concurrently one caller may use the API."""
 
 from __future__ import annotations
 
 import threading
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dictamesh_sentry.quotas.shared import SharedCounter
 
 WINDOW = 10
 CONCURRENT = 25
@@ -42,7 +46,10 @@ class Allowance:
 class CallerLimits:
     """Fixed windows of requests, and requests under way, per caller."""
 
-    def __init__(self, limit: int, concurrent: int = CONCURRENT, window: int = WINDOW) -> None:
+    def __init__(
+        self, limit: int, concurrent: int = CONCURRENT, window: int = WINDOW, shared: SharedCounter | None = None
+    ) -> None:
+        self._shared = shared
         self.limit, self.concurrent, self.window = limit, concurrent, window
         self._lock = threading.Lock()
         self._period = 0
@@ -53,12 +60,14 @@ class CallerLimits:
         """Count a request; one that is not ``exceeded`` in either way must be followed by ``leave``."""
         moment = time.time() if now is None else now
         period = int(moment // self.window)
+        everywhere = self._shared.count(caller, period, self.window) if self._shared else None
         with self._lock:
             # A flood of made-up callers must not grow the table without bound.
             if period != self._period or len(self._counts) > _LONGEST_TABLE:
                 self._period, self._counts = period, {}
             used = self._counts.get(caller, 0) + 1
             self._counts[caller] = used
+            used = max(used, everywhere or 0)
             running = self._running.get(caller, 0)
             exceeded, too_many = used > self.limit, running >= self.concurrent
             if not exceeded and not too_many:

@@ -14,6 +14,7 @@ from dictamesh_sentry.api import errors
 from dictamesh_sentry.api.limits import CallerLimits
 from dictamesh_sentry.api.responses import json_response
 from dictamesh_sentry.config.load import get_settings
+from dictamesh_sentry.quotas.factory import shared_counter
 
 PREFIX = "/api/0/"
 _METHODS = "GET, POST, PUT, DELETE, OPTIONS, HEAD, PATCH"
@@ -34,8 +35,9 @@ _STATUS_DETAILS = {
 
 @lru_cache(maxsize=1)
 def limits() -> CallerLimits:
-    """This process's counters."""
-    return CallerLimits(get_settings().api_rate_limit)
+    """This process's counters, added up with those of the other processes when there is a Redis."""
+    settings = get_settings()
+    return CallerLimits(settings.api_rate_limit, shared=shared_counter())
 
 
 class ApiMiddleware:

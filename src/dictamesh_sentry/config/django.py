@@ -112,6 +112,16 @@ def _database() -> dict[str, Any]:
 
 
 DATABASES = {"default": _database()}
+if _settings.redis_host:
+    CACHES = {
+        "default": {
+            "BACKEND": "dictamesh_sentry.redis_cache.Cache",
+            "LOCATION": "redis://",
+            "KEY_PREFIX": "dictamesh-sentry",
+        }
+    }
+    # The database keeps the sessions; Redis saves asking it for one at every request.
+    SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
 
 STATIC_URL = "/_static/"
 STATICFILES_DIRS = [PACKAGE / "web" / "static"]

@@ -311,8 +311,8 @@ class Settings(BaseModel):
         env="SENTRY_API_RATE_LIMIT",
         option="api.rate-limit",
         ge=0,
-        doc="Requests a token, session or anonymous address may make to the web API in ten seconds, per web process. "
-        "0: no limit.",
+        doc="Requests a token, session or anonymous address may make to the web API in ten seconds: over all web "
+        "processes with Redis, of each without. 0: no limit.",
     )
     api_allowed_origins: str = setting(
         "*",

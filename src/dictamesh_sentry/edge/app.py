@@ -22,6 +22,7 @@ from dictamesh_sentry.edge.outcomes import OutcomeAggregator
 from dictamesh_sentry.edge.request import BodyBudget, Request, Watchdog
 from dictamesh_sentry.edge.responses import ClientGoneError, EdgeError, Response, preflight
 from dictamesh_sentry.edge.routing import Route
+from dictamesh_sentry.quotas.factory import new_limiter
 from dictamesh_sentry.streams.factory import get_edge_producer
 
 LARGE_BODY_BYTES = 640 * 1024 * 1024
@@ -73,10 +74,13 @@ class EdgeApplication:
         if self._ingest is None:
             settings = get_settings()
             producer = get_edge_producer()
-            self._ingest = Ingest(settings, producer, get_blob_store(), KeyDirectory(), OutcomeAggregator(producer))
+            self._ingest = Ingest(
+                settings, producer, get_blob_store(), KeyDirectory(), OutcomeAggregator(producer), new_limiter()
+            )
         if not self._tickers:
             self._tickers = [
                 asyncio.create_task(self._ingest.outcomes.run()),
+                asyncio.create_task(self._ingest.limiter.run()),
                 asyncio.create_task(self._watchdog.run()),
             ]
 

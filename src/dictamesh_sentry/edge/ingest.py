@@ -83,12 +83,18 @@ class Ingest:
     """Holds what endpoints need: keys, limits, the stream. Belongs to one event loop."""
 
     def __init__(
-        self, settings: Settings, producer: Producer, blobs: BlobStore, keys: KeyDirectory, outcomes: OutcomeAggregator
+        self,
+        settings: Settings,
+        producer: Producer,
+        blobs: BlobStore,
+        keys: KeyDirectory,
+        outcomes: OutcomeAggregator,
+        limiter: Limiter | None = None,
     ) -> None:
         self.settings = settings
         self.keys = keys
         self.outcomes = outcomes
-        self.limiter = Limiter()
+        self.limiter = limiter or Limiter()
         self._producer = producer
         self._blobs = blobs
 

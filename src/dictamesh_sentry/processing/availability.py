@@ -7,6 +7,7 @@ from django.db import InterfaceError, OperationalError
 from dictamesh_sentry.eventstore.interface import QueryTimeoutError, StoreUnavailableError
 from dictamesh_sentry.issues.ingest import IssuesMovedError
 from dictamesh_sentry.streams.interface import StreamUnavailableError
+from dictamesh_sentry.tasks.queue import QUEUE_ERRORS
 
 UNAVAILABLE = (
     StoreUnavailableError,
@@ -16,4 +17,5 @@ UNAVAILABLE = (
     InterfaceError,
     IssuesMovedError,
     OSError,
+    *QUEUE_ERRORS,
 )

@@ -19,8 +19,9 @@ from dictamesh_sentry.organizations.access import NotVisibleError
 from dictamesh_sentry.processing.batch import Batch, candidates, deltas
 from dictamesh_sentry.processing.companions import attachment_key, resolve_companions, store_companions
 from dictamesh_sentry.processing.dedupe import Stored, find_stored, split_duplicates
+from dictamesh_sentry.processing.locks import exclusive
 from dictamesh_sentry.processing.models import DeadLetter
-from dictamesh_sentry.processing.offsets import advance
+from dictamesh_sentry.processing.offsets import advance, check_unmoved
 from dictamesh_sentry.processing.pool import PureSteps, Task
 from dictamesh_sentry.processing.results import EventRecord, Failure, MessageResult
 from dictamesh_sentry.processing.rows import COLUMNS, ISSUE_ID
@@ -81,10 +82,16 @@ class BatchProcessor:
             return self._pure(messages)
 
     def store(self, batch: Batch) -> None:
-        """Everything after the pure steps. Each step may be repeated; the offset moves with the counters, last."""
+        """Everything after the pure steps. Each step may be repeated; the offset moves with the counters, last.
+
+        A member of the group that lost a partition without noticing stops at the lock or at the offset, before it
+        inserts rows that the partition's new owner inserts, too. Raises OffsetConflictError then.
+        """
         began = time.perf_counter()
         try:
-            self._store(batch)
+            with exclusive([f"{GROUP}-{TOPIC_INGEST}-{partition}" for partition in batch.spans]):
+                check_unmoved(GROUP, TOPIC_INGEST, batch.spans)
+                self._store(batch)
         except BaseException:
             # Whatever was remembered may be what failed: a release that was deleted, for instance.
             self.known.clear()

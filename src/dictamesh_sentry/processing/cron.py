@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
-from dictamesh_sentry.config.load import get_settings
+from dictamesh_sentry.processing.locks import Locks, new_locks
 from dictamesh_sentry.processing.models import PeriodicRun
-from dictamesh_sentry.tasks.queue import PeriodicTask, load_tasks
+from dictamesh_sentry.tasks.queue import QUEUE_ERRORS, PeriodicTask, load_tasks
 
 log = structlog.get_logger(__name__)
 TICK_SECONDS = 5.0
+_WAIT_SECONDS = 0.5
+TASK_ERRORS = (DatabaseError, *QUEUE_ERRORS)
 
 
 def claim(task: PeriodicTask, now: datetime) -> bool:
@@ -36,40 +36,50 @@ def enqueue_due(now: datetime) -> list[str]:
     return [task.name for task in due]
 
 
-@contextmanager
-def _single_instance(should_stop: Callable[[], bool]) -> Iterator[bool]:
-    """True once no other cron of this data folder runs; False when asked to stop while waiting."""
-    path = get_settings().data_dir / "run" / "cron.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        waiting = False
-        while not should_stop():
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if not waiting:
-                    log.info("another cron is running; waiting for it to end")
-                    waiting = True
-                time.sleep(0.5)
-            else:
-                yield True
-                return
-        yield False
+def _wait_for_turn(locks: Locks, should_stop: Callable[[], bool]) -> bool:
+    """True once this is the only cron; False when asked to stop while waiting."""
+    waiting = False
+    while not should_stop():
+        try:
+            if locks.try_acquire("cron"):
+                return True
+        except DatabaseError as error:
+            log.warning("cron waits for the metadata store", error=str(error))
+        else:
+            if not waiting:
+                log.info("another cron is running; waiting for it to end")
+                waiting = True
+        _pause(_WAIT_SECONDS, should_stop)
+    return False
 
 
 def run_cron(should_stop: Callable[[], bool]) -> None:
-    """Enqueue periodic tasks until told to stop."""
-    with _single_instance(should_stop) as alone:
-        if not alone:
+    """Enqueue periodic tasks until told to stop. Of several, one works and the others wait for it to end."""
+    locks = new_locks()
+    try:
+        while _wait_for_turn(locks, should_stop):
+            log.info("cron started", tasks=[task.name for task in load_tasks()])
+            _tick(locks, should_stop)
+    finally:
+        locks.release()
+
+
+def _tick(locks: Locks, should_stop: Callable[[], bool]) -> None:
+    """Enqueue what is due until told to stop, or until the lock is lost."""
+    while not should_stop():
+        if not locks.is_held():
+            log.warning("the cron lock is lost; taking it again")
+            locks.release()
             return
-        log.info("cron started", tasks=[task.name for task in load_tasks()])
-        next_tick = time.monotonic()
-        while not should_stop():
-            if time.monotonic() >= next_tick:
-                next_tick = time.monotonic() + TICK_SECONDS
-                try:
-                    enqueue_due(timezone.now())
-                except DatabaseError:
-                    log.exception("cannot enqueue periodic tasks")
-                    connection.close()
-            time.sleep(0.2)
+        try:
+            enqueue_due(timezone.now())
+        except TASK_ERRORS as error:
+            log.warning("cannot enqueue periodic tasks", error=f"{type(error).__name__}: {error}")
+            connection.close()
+        _pause(TICK_SECONDS, should_stop)
+
+
+def _pause(seconds: float, should_stop: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not should_stop():
+        time.sleep(0.1)

@@ -39,6 +39,14 @@ def advance(group: str, topic: str, spans: Mapping[int, tuple[int, int]]) -> Non
             raise OffsetConflictError(f"{group}/{topic}/{partition} is beyond {first}")
 
 
+def check_unmoved(group: str, topic: str, spans: Mapping[int, tuple[int, int]]) -> None:
+    """Raises OffsetConflictError when ``advance`` would, before anything is written anywhere."""
+    stored = read_offsets(group, topic)
+    for partition, (first, _) in spans.items():
+        if stored.get(partition, 0) > first:
+            raise OffsetConflictError(f"{group}/{topic}/{partition} is beyond {first}")
+
+
 def starting_offsets(group: str, consumer: Consumer, topic: str) -> dict[int, int]:
     """Partition → where the group continues, after making sure that the stream is still the one it was reading.
 

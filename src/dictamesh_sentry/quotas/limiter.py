@@ -1,7 +1,4 @@
-"""Rate limits and quotas, counted in fixed windows inside one process.
-
-Every web process counts for itself: with several, each admits the full limit.
-"""
+"""Rate limits and quotas, counted in fixed windows inside one process; ``shared.py`` adds processes up."""
 
 from __future__ import annotations
 
@@ -40,6 +37,9 @@ class Limiter:
     def __init__(self) -> None:
         self._windows: dict[str, tuple[int, int]] = {}
 
+    async def run(self) -> None:
+        """Nothing to share; ends at once."""
+
     def _used(self, rule: Rule, now: float) -> int:
         entry = self._windows.get(rule.id)
         return entry[1] if entry is not None and entry[0] == int(now // rule.window) else 0
@@ -58,10 +58,13 @@ class Limiter:
             if self.exhausted(rule, now):
                 return rule
         for rule, used in uses:
-            self._windows[rule.id] = (int(now // rule.window), self._used(rule, now) + used)
+            self._count(rule, used, now)
         if len(self._windows) > _MAX_WINDOWS:
             self._windows.clear()
         return None
+
+    def _count(self, rule: Rule, used: int, now: float) -> None:
+        self._windows[rule.id] = (int(now // rule.window), self._used(rule, now) + used)
 
     def active(self, rules: Iterable[Rule], now: float) -> list[RateLimit]:
         """The limits that are exhausted now, with the seconds until each admits again."""

@@ -1,4 +1,4 @@
-"""Background tasks on Huey: a SQLite file in the embedded mode.
+"""Background tasks on Huey: in a SQLite file, or in Redis when it is configured.
 
 A task may be lost only together with its process (killed while it runs) and may run twice (retries, a second enqueue),
 so every task is idempotent and whatever must happen in the end also has a periodic task that finds it again.
@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Generic, ParamSpec
 
-from huey import SqliteHuey
+from huey import Huey, SqliteHuey
 from huey.consumer import Consumer
 from huey.serializer import SignedSerializer
 
@@ -47,19 +47,34 @@ class Task(Generic[P]):
         self._queued.schedule(args=args, kwargs=kwargs, delay=seconds)
 
 
-def _build() -> SqliteHuey:
+def _build() -> Huey:
     settings = get_settings()
+    # Signed, because tasks are pickled and a shared Redis must not be able to make a worker run code.
+    serializer = SignedSerializer(secret=secret_key(settings))
+    if settings.redis_host:
+        from dictamesh_sentry.tasks.redis_storage import SharedRedisStorage
+
+        return Huey("dictamesh", storage_class=SharedRedisStorage, results=False, utc=True, serializer=serializer)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     return SqliteHuey(
         "dictamesh",
         filename=str(settings.data_dir / "tasks.sqlite3"),
         results=False,
         utc=True,
-        # Signed, because tasks are pickled and a shared Redis must not be able to make a worker run code.
-        serializer=SignedSerializer(secret=secret_key(settings)),
+        serializer=serializer,
     )
 
 
+def _queue_errors() -> tuple[type[Exception], ...]:
+    if not get_settings().redis_host:
+        return ()
+    from dictamesh_sentry.redis_client import RedisError
+
+    return (RedisError,)
+
+
+# What enqueueing raises while the queue is down.
+QUEUE_ERRORS = _queue_errors()
 huey = _build()
 _periodic: dict[str, PeriodicTask] = {}
 
