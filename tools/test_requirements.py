@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,6 +33,26 @@ def chromium() -> str | None:
     if found is None and _apt_install("chromium"):
         found = shutil.which("chromium")
     return found
+
+
+def compose() -> str | None:
+    """docker-compose, which checks the Compose file without an engine, and shellcheck."""
+    if not (shutil.which("docker-compose") and shutil.which("shellcheck")):
+        _apt_install("--no-install-recommends", "docker-compose", "shellcheck")
+    return shutil.which("docker-compose") and shutil.which("shellcheck")
+
+
+def promtool() -> str | None:
+    """Prometheus' checker of its files, out of Debian's package, whose server is neither needed nor started."""
+    if shutil.which("promtool") is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run(["apt-get", "update", "-qq"], check=False, **quiet)
+            subprocess.run(["apt-get", "download", "prometheus"], check=False, cwd=folder, **quiet)
+            for package in Path(folder).glob("prometheus_*.deb"):
+                subprocess.run(["dpkg-deb", "-x", str(package), folder], check=False, **quiet)
+                shutil.copy(Path(folder) / "usr/bin/promtool", "/usr/local/bin/promtool")
+    return shutil.which("promtool")
 
 
 def node_packages() -> str | None:
@@ -57,7 +78,13 @@ def go_modules() -> str | None:
 
 def main() -> int:
     """Prepare each part; exit code 1 in CI when one is missing."""
-    parts = {"Chromium (browser tests)": chromium, "Node.js (SDK tests)": node_packages, "Go (SDK tests)": go_modules}
+    parts = {
+        "Chromium (browser tests)": chromium,
+        "Node.js (SDK tests)": node_packages,
+        "Go (SDK tests)": go_modules,
+        "docker-compose, shellcheck (infrastructure)": compose,
+        "promtool (infrastructure)": promtool,
+    }
     missing = []
     for name, prepare in parts.items():
         try:
