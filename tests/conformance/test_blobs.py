@@ -3,19 +3,64 @@
 from __future__ import annotations
 
 import io
+import urllib.request
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from moto.server import ThreadedMotoServer
 
 from dictamesh_sentry.blobs.filesystem import BlobNotFoundError, FilesystemBlobStore
 from dictamesh_sentry.blobs.interface import BlobStore
+from dictamesh_sentry.blobs.s3 import S3BlobStore, connect
+from dictamesh_sentry.config.load import build_settings
 
-BACKENDS = {"filesystem": lambda tmp_path: FilesystemBlobStore(tmp_path / "blobs")}
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """A server that speaks S3, from the moto library, on a free port."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+def _filesystem(_: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
+    return FilesystemBlobStore(tmp_path / "blobs")
+
+
+def _s3(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
+    endpoint, bucket = request.getfixturevalue("s3_endpoint"), f"b{uuid.uuid4().hex}"
+    urllib.request.urlopen(urllib.request.Request(f"{endpoint}/{bucket}", method="PUT"))
+    environ = {
+        "SENTRY_FILESTORE_BACKEND": "s3",
+        "SENTRY_FILESTORE_BUCKET": bucket,
+        "SENTRY_FILESTORE_ENDPOINT": endpoint,
+        "SENTRY_FILESTORE_ACCESS_KEY": "key",
+        "SENTRY_FILESTORE_SECRET_KEY": "secret",
+        "SENTRY_FILESTORE_PREFIX": "sentry/files",
+    }
+    return S3BlobStore(connect(build_settings(environ, {})))
+
+
+BACKENDS = {"filesystem": _filesystem, "s3": _s3}
 
 
 @pytest.fixture(params=sorted(BACKENDS))
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
-    return BACKENDS[request.param](tmp_path)
+    return BACKENDS[request.param](request, tmp_path)
+
+
+def test_a_big_blob_is_read_piece_by_piece(store: BlobStore) -> None:
+    data = bytes(range(256)) * 50_000
+    store.put("a/big", io.BytesIO(data))
+    with store.open("a/big") as file:
+        assert file.read(10) == data[:10]
+        assert file.read(1_000_000) == data[10:1_000_010]
+        file.seek(-5, io.SEEK_END)
+        assert file.read() == data[-5:]
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00\xff" * 10, b"x" * 3_000_000])
@@ -81,3 +126,15 @@ def test_keys_that_could_leave_the_store_are_refused(store: BlobStore, key: str)
     for use in (store.read, store.delete, store.exists, lambda key: store.put(key, b"x")):
         with pytest.raises(ValueError, match="blob key"):
             use(key)
+
+
+def test_a_service_that_is_down_is_an_os_error() -> None:
+    environ = {
+        "SENTRY_FILESTORE_BACKEND": "s3",
+        "SENTRY_FILESTORE_BUCKET": "b",
+        "SENTRY_FILESTORE_ENDPOINT": "http://127.0.0.1:9",
+        "SENTRY_FILESTORE_ACCESS_KEY": "key",
+        "SENTRY_FILESTORE_SECRET_KEY": "secret",
+    }
+    with pytest.raises(OSError, match="blob store failed"):
+        S3BlobStore(connect(build_settings(environ, {}))).put("a/b", b"x")

@@ -53,6 +53,9 @@ class MemoryEvents:
             if row["event_id"] in (parameters or {}).get("ids", ())
         ]
 
+    def synchronize(self, table: str) -> None:
+        pass
+
     def query(self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float = 20.0) -> list[Any]:
         return []
 

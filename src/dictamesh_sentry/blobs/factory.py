@@ -19,4 +19,9 @@ def blob_folder() -> Path:
 @lru_cache(maxsize=1)
 def get_blob_store() -> BlobStore:
     """The blob store of this process."""
+    settings = get_settings()
+    if settings.filestore_backend == "s3":
+        from dictamesh_sentry.blobs.s3 import S3BlobStore, connect
+
+        return S3BlobStore(connect(settings))
     return FilesystemBlobStore(blob_folder())

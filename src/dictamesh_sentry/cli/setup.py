@@ -54,7 +54,7 @@ def _migrate(quiet: bool) -> None:
         step = progress.add_task("Metadata schema", total=None)
         call_command("migrate", verbosity=0, interactive=False)
         progress.update(step, description="Event store schema")
-        migrate()
+        migrate(cluster=get_settings().clickhouse_cluster)
 
 
 def upgrade(

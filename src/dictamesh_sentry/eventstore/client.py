@@ -73,7 +73,10 @@ class Address:
     user: str
     password: str
     database: str
-    embedded: bool
+    embedded: bool = False
+    secure: bool = False
+    ca_cert: str | None = None
+    cluster: str = ""
 
 
 def current_address() -> Address:
@@ -86,7 +89,9 @@ def current_address() -> Address:
             settings.clickhouse_user,
             settings.clickhouse_password,
             settings.clickhouse_database,
-            embedded=False,
+            secure=settings.clickhouse_secure,
+            ca_cert=settings.clickhouse_ca_cert or None,
+            cluster=settings.clickhouse_cluster,
         )
     announced = read_address(settings.data_dir)
     if announced is None:
@@ -150,7 +155,9 @@ class ClickHouseStore:
         _record(f"INSERT INTO {table}")
         key = (table, tuple(columns))
         # The token makes a block the driver or we send again, after a connection was lost, count as the same block.
-        settings = {"insert_deduplication_token": uuid.uuid4().hex, "insert_deduplicate": 1}
+        settings: dict[str, Any] = {"insert_deduplication_token": uuid.uuid4().hex, "insert_deduplicate": 1}
+        if get_settings().clickhouse_cluster:
+            settings["insert_quorum"] = "auto"  # acknowledged by one replica only, rows would die with it
 
         def send(client: Client) -> None:
             types = self._column_types.get(key)
@@ -165,6 +172,11 @@ class ClickHouseStore:
             self._column_types[key] = context.column_types
 
         self._run(send)
+
+    def synchronize(self, table: str) -> None:
+        """See EventStore."""
+        if get_settings().clickhouse_cluster:
+            self.command(f"SYSTEM SYNC REPLICA {table} LIGHTWEIGHT")
 
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """See EventStore. Waits until mutations are done."""
@@ -218,6 +230,8 @@ class ClickHouseStore:
             client = clickhouse_connect.get_client(
                 host=address.host,
                 port=address.port,
+                secure=address.secure,
+                ca_cert=address.ca_cert,
                 username=address.user,
                 password=address.password,
                 database=address.database,
@@ -227,7 +241,7 @@ class ClickHouseStore:
                 send_receive_timeout=_COMMAND_SECONDS + 30,
                 tz_mode="aware",
                 query_limit=0,
-                pool_mgr=get_pool_manager(maxsize=_POOL_SIZE),
+                pool_mgr=get_pool_manager(maxsize=_POOL_SIZE, ca_cert=address.ca_cert),
             )
             if _FAULTY_SETTING in client.server_settings:
                 client.set_client_setting(_FAULTY_SETTING, 0)

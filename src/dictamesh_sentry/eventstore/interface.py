@@ -45,6 +45,13 @@ class EventStore(Protocol):
         """Insert rows as one block; durable when it returns. A retry inside the client inserts nothing twice."""
         ...
 
+    def synchronize(self, table: str) -> None:
+        """Wait until this connection's replica shows every row of the table that was inserted before, by anybody.
+
+        A single server always does, and nothing is asked of it.
+        """
+        ...
+
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run a statement that returns nothing."""
         ...

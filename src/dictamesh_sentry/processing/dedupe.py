@@ -26,6 +26,8 @@ class Stored(NamedTuple):
 def find_stored(store: EventStore, events: Sequence[EventRecord]) -> dict[tuple[int, str], Stored]:
     """(project id, event id) → row, for those that exist. One query for a usual batch."""
     found: dict[tuple[int, str], Stored] = {}
+    if events:
+        store.synchronize("events")
     for start in range(0, len(events), _CHUNK):
         chunk = events[start : start + _CHUNK]
         times = [event.timestamp for event in chunk]

@@ -17,6 +17,7 @@ from django.db import DatabaseError, connection
 
 from dictamesh_sentry import __version__
 from dictamesh_sentry.accounts.models import User
+from dictamesh_sentry.blobs.factory import blob_folder
 from dictamesh_sentry.config.load import get_settings
 from dictamesh_sentry.eventstore.client import get_store
 from dictamesh_sentry.eventstore.interface import QueryError, QueryTimeoutError, StoreUnavailableError
@@ -86,14 +87,14 @@ def storage() -> list[Size]:
     global _sizes
     if not _sizes[1] or time.monotonic() - _sizes[0] > _STORAGE_TTL:
         settings = get_settings()
-        blobs = Path(settings.filestore_location) if settings.filestore_location else settings.data_dir / "blobs"
+        in_bucket = settings.filestore_backend == "s3"  # counting a bucket is slow, and costs money
         _sizes = (
             time.monotonic(),
             [
                 _safely("Metadata", _metadata_size),
                 _safely("Events", _events_size),
                 _folder("Stream", stream_folder()),
-                _folder("Attachments and large bodies", blobs),
+                *([] if in_bucket else [_folder("Attachments and large bodies", blob_folder())]),
             ],
         )
     return _sizes[1]
