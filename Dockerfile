@@ -15,11 +15,12 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 WORKDIR /src
 RUN python -m venv /opt/tools && /opt/tools/bin/python -m pip install -q "uv==0.13.9"
 
-# The dependencies first: this layer changes with the lock only. Wheels alone, so nothing needs a compiler.
+# The dependencies first: this layer changes with the lock only. Wheels alone, so nothing needs a compiler. The lock is
+# complete, so no package's own wishes are followed (chDB's wrapper asks for pandas and pyarrow: see pyproject.toml).
 COPY requirements/scaled.lock requirements/
 RUN python -m venv --without-pip /opt/dictamesh-sentry \
     && /opt/tools/bin/uv pip install -q --python /opt/dictamesh-sentry/bin/python \
-        --require-hashes --only-binary :all: -r requirements/scaled.lock
+        --no-deps --require-hashes --only-binary :all: -r requirements/scaled.lock
 
 COPY package.json package-lock.json pyproject.toml README.md LICENSE ./
 COPY tools/build_assets.py tools/build_assets.mjs tools/
