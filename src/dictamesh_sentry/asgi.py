@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -25,6 +26,7 @@ from dictamesh_sentry.edge.app import EdgeApplication  # noqa: E402 - needs the 
 from dictamesh_sentry.edge.js_sdk import JS_SDK_PREFIX, serve_js_sdk  # noqa: E402
 from dictamesh_sentry.edge.routing import find_route  # noqa: E402
 from dictamesh_sentry.ops import health, metrics  # noqa: E402
+from dictamesh_sentry.self_observation import is_tracing, span  # noqa: E402
 from dictamesh_sentry.telemetry import HEARTBEAT  # noqa: E402
 from dictamesh_sentry.web.static_files import PREFIX, serve_static  # noqa: E402
 
@@ -32,12 +34,29 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 _HEARTBEAT_SECONDS = 5.0
+# Parts of paths that name a kind of page, not an object.
+_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        "api 0 organizations projects teams issues events releases settings auth account members keys users tags stats"
+        " stats_v2 _static _health metrics",
+    )
+)
 
 
 async def _answer(send: Send, status: int, kind: bytes, body: bytes) -> None:
     headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def _pattern(path: str) -> str:
+    """A path as a name of few values: neither ids nor slugs."""
+    route = find_route(path)
+    if route is not None:
+        return route.endpoint
+    parts = [part if part in _WORDS else "*" for part in path.split("/") if part]
+    return "/" + "/".join(parts[:8])
 
 
 class Application:
@@ -50,7 +69,22 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-            return
+        elif is_tracing():
+            await self._traced(scope, receive, send)
+        else:
+            await self._dispatch(scope, receive, send)
+
+    async def _traced(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with span(f"{scope['method']} {_pattern(scope['path'])}") as current:
+
+            async def noting(message: MutableMapping[str, Any]) -> None:
+                if message["type"] == "http.response.start":
+                    current.set_attribute("http.response.status_code", message["status"])
+                await send(message)
+
+            await self._dispatch(scope, receive, noting)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         route = find_route(path)
         if route is not None:

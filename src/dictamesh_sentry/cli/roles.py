@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from dictamesh_sentry import self_observation
 from dictamesh_sentry.cli.django_setup import setup_django
 from dictamesh_sentry.cli.first_steps import load_first_steps, remember_port
 from dictamesh_sentry.cli.output import console, fail
@@ -55,7 +58,21 @@ def _prepare(role: str) -> None:
     from dictamesh_sentry.config.logging import configure_logging
 
     die_with_supervisor()
-    configure_logging(role)
+    configure_logging(role, self_observation.report_logged_errors)
+    self_observation.start(role, get_settings())
+
+
+@contextmanager
+def _alive(role: str) -> Iterator[Callable[[], bool]]:
+    """Inside, health and metrics are served; the value tells the role's loop when to stop."""
+    from dictamesh_sentry.ops.status_server import Heart, serve_status
+
+    heart, settings = Heart(role), get_settings()
+    stop_serving = serve_status(heart, settings.host, settings.status_port)
+    try:
+        yield heart.listening(stop_on_signals())
+    finally:
+        stop_serving()
 
 
 def _embedded_children(port: int, concurrency: int) -> list[Child]:
@@ -153,7 +170,8 @@ def worker(
     setup_django()
     from dictamesh_sentry.processing.worker import run_worker
 
-    run_worker(concurrency=concurrency, should_stop=stop_on_signals())
+    with _alive("worker") as should_stop:
+        run_worker(concurrency=concurrency, should_stop=should_stop)
 
 
 @app.command()
@@ -163,7 +181,8 @@ def cron() -> None:
     setup_django()
     from dictamesh_sentry.processing.cron import run_cron
 
-    run_cron(should_stop=stop_on_signals())
+    with _alive("cron") as should_stop:
+        run_cron(should_stop=should_stop)
 
 
 @app.command("post-process-forwarder")
@@ -175,7 +194,8 @@ def post_process_forwarder(
     setup_django()
     from dictamesh_sentry.processing.post_process import run_forwarder
 
-    run_forwarder(commit_batch_size=commit_batch_size, should_stop=stop_on_signals())
+    with _alive("post-process-forwarder") as should_stop:
+        run_forwarder(commit_batch_size=commit_batch_size, should_stop=should_stop)
 
 
 @app.command()

@@ -10,8 +10,11 @@ import structlog
 from dictamesh_sentry.config.load import get_settings
 
 
-def configure_logging(role: str) -> None:
-    """Send the standard library's and structlog's records to standard error, tagged with the role."""
+def configure_logging(role: str, *watchers: structlog.typing.Processor) -> None:
+    """Send the standard library's and structlog's records to standard error, tagged with the role.
+
+    ``watchers`` see each of structlog's records first.
+    """
     settings = get_settings()
     level = getattr(logging, settings.log_level.upper())
     shared: list[structlog.typing.Processor] = [
@@ -39,7 +42,7 @@ def configure_logging(role: str) -> None:
     for noisy in ("urllib3", "clickhouse_connect", "_granian", "huey", "httpx", "asyncio"):
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*watchers, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,

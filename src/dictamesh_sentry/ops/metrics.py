@@ -7,14 +7,19 @@ import re
 import time
 from pathlib import Path
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
-
 from dictamesh_sentry.config.load import get_settings
 from dictamesh_sentry.protocol.messages import TOPICS
 from dictamesh_sentry.streams.factory import spooled_messages, stream_lags
 from dictamesh_sentry.streams.interface import StreamUnavailableError
-from dictamesh_sentry.telemetry import MULTIPROCESS_FOLDER
+from dictamesh_sentry.telemetry import (
+    CONTENT_TYPE_LATEST,
+    MULTIPROCESS_FOLDER,
+    CollectorRegistry,
+    Gauge,
+    MultiProcessCollector,
+    generate_latest,
+    mark_process_dead,
+)
 
 _FILE_OF_PROCESS = re.compile(r"_(\d+)\.db$")
 _KEPT_SECONDS = 86400

@@ -36,6 +36,7 @@ from dictamesh_sentry.protocol.messages import (
     ingest_encoder,
 )
 from dictamesh_sentry.quotas.actions import record_outcomes
+from dictamesh_sentry.self_observation import span
 from dictamesh_sentry.streams.interface import Message, Producer
 from dictamesh_sentry.telemetry import (
     EVENT_DELAY_SECONDS,
@@ -89,7 +90,10 @@ class BatchProcessor:
         """
         began = time.perf_counter()
         try:
-            with exclusive([f"{GROUP}-{TOPIC_INGEST}-{partition}" for partition in batch.spans]):
+            with (
+                span("batch.store", messages=len(batch.messages)),
+                exclusive([f"{GROUP}-{TOPIC_INGEST}-{partition}" for partition in batch.spans]),
+            ):
                 check_unmoved(GROUP, TOPIC_INGEST, batch.spans)
                 self._store(batch)
         except BaseException:
@@ -190,7 +194,8 @@ class BatchProcessor:
 def timed(stage: str) -> Iterator[None]:
     """Record how long a stage of the batch took."""
     began = time.perf_counter()
-    yield
+    with span(f"batch.{stage}"):
+        yield
     PROCESSING_STAGE_SECONDS.labels(stage).observe(time.perf_counter() - began)
 
 
