@@ -83,6 +83,28 @@ def test_docker_compose_accepts_the_file_with_every_service(rendered: dict[str, 
     assert set(rendered["services"]) == set(ALL)
 
 
+def test_the_library_of_docker_compose_reads_the_same(rendered: dict[str, Any], tmp_path: Path) -> None:
+    """docker-compose 1.29 is what Debian has; compose-go is what `docker compose` is made of."""
+    program = tmp_path / "loader"
+    folder = Path(__file__).parent / "compose_loader"
+    subprocess.run([require("go"), "build", "-o", str(program), "."], cwd=folder, check=True)
+    done = subprocess.run([str(program), str(COMPOSE_FILE)], capture_output=True, text=True, env={"PATH": ""})
+    assert done.returncode == 0, done.stderr
+    loaded = yaml.safe_load(done.stdout)
+    assert set(loaded["services"]) == set(rendered["services"])
+    assert loaded["volumes"] == rendered["volumes"]
+    for name, service in loaded["services"].items():
+        other = rendered["services"][name]
+        for key in ("image", "command", "container_name", "restart", "read_only", "cap_drop", "tmpfs"):
+            assert service.get(key) == other.get(key), f"{name}: {key}"
+        assert int(service["mem_limit"]) / 1024**2 == _mebibytes(other["mem_limit"])
+        conditions = {needed: how["condition"] for needed, how in service.get("depends_on", {}).items()}
+        assert conditions == {needed: how["condition"] for needed, how in other.get("depends_on", {}).items()}
+        assert {k: str(v) for k, v in (service.get("environment") or {}).items()} == {
+            k: str(v) for k, v in (other.get("environment") or {}).items()
+        }
+
+
 def test_the_example_states_every_variable_with_its_real_default() -> None:
     example = _example()
     defaults = _variables()

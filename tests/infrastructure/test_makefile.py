@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.infrastructure.test_compose import ALL, ROOT
+from tests.infrastructure.test_compose import ALL, ROOT, written
 from tests.support.requirements import require
 
 FOLDER = ROOT / "infrastructure"
@@ -257,3 +257,30 @@ def test_image_is_built_with_podman(tools: Tools) -> None:
     calls = _image(tools, "PLATFORMS=linux/amd64,linux/arm64", "PUSH=1")
     assert "build --format docker --platform linux/amd64,linux/arm64 --manifest dictamesh/sentry:" in calls
     assert "podman manifest push dictamesh/sentry:" in calls
+
+
+# -------------------------------------------------------------------------------------------- the guides
+
+
+@pytest.mark.parametrize("page", ["README.md", "docker-compose/sentry/README.md"])
+def test_the_guides_point_at_what_exists(page: str) -> None:
+    path = FOLDER / page
+    text = path.read_text()
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
+    assert links
+    assert [link for link in links if not (path.parent / link).exists()] == []
+    assert set(re.findall(r"`make (?:-C infrastructure )?([a-z-]+)", text)) <= set(_targets())
+
+
+def test_the_guide_tells_every_command_and_every_service_with_its_limits() -> None:
+    text = (FOLDER / "README.md").read_text()
+    assert [name for name in _targets() if f"`make {name}" not in text] == []
+    rows = {
+        cells[0]: cells for cells in ([c.strip() for c in line.strip("| ").split("|")] for line in text.splitlines())
+    }
+    for name, service in written()["services"].items():
+        memory, cores = f"{str(service['mem_limit']).removesuffix('m')} MiB", str(service["cpus"])
+        assert rows[name][1] == service["container_name"]
+        assert (rows[name][3], rows[name][4]) == (memory, cores), name
+        for port in service.get("ports", []):
+            assert port.rpartition(":")[2] in " ".join(rows[name][5:]), f"{name} {port}"
