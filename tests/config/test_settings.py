@@ -83,6 +83,7 @@ def test_yaml_that_is_not_a_mapping_is_refused(tmp_path: Path) -> None:
         ({"SENTRY_CLICKHOUSE_CLUSTER": "main"}, "SENTRY_CLICKHOUSE_HOST"),
         ({"SENTRY_CLICKHOUSE_SECURE": "yes"}, "SENTRY_CLICKHOUSE_HOST"),
         ({"SENTRY_CLICKHOUSE_HOST": "c", "SENTRY_CLICKHOUSE_CA_CERT": "/"}, "SENTRY_CLICKHOUSE_SECURE"),
+        ({"SENTRY_STORE_HOST": "0.0.0.0"}, "SENTRY_STORE_PASSWORD"),
         ({"SENTRY_KAFKA_HOSTS": "redpanda"}, "host:port"),
         ({"SENTRY_KAFKA_HOSTS": "a:1,b"}, "host:port"),
         ({"SENTRY_KAFKA_SECURITY_PROTOCOL": "ssl"}, "SENTRY_KAFKA_HOSTS"),

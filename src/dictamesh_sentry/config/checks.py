@@ -33,6 +33,11 @@ def _metadata(settings: Settings) -> Iterator[str]:
 
 
 def _event_store(settings: Settings) -> Iterator[str]:
+    if settings.store_host not in ("127.0.0.1", "::1", "localhost") and not settings.store_password:
+        yield (
+            f"SENTRY_STORE_HOST is {settings.store_host}, which others can reach, but SENTRY_STORE_PASSWORD is empty: "
+            "set it."
+        )
     if settings.clickhouse_host:
         yield from _file(settings.clickhouse_ca_cert, "SENTRY_CLICKHOUSE_CA_CERT")
         if settings.clickhouse_ca_cert and not settings.clickhouse_secure:

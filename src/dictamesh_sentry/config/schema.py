@@ -136,7 +136,20 @@ class Settings(BaseModel):
         env="SENTRY_STORE_PORT",
         ge=0,
         le=65535,
-        doc="Loopback port of the embedded event store. 0: a free port, written to run/store.json in the data folder.",
+        doc="Port of the embedded event store. 0: a free port, written to run/store.json in the data folder.",
+    )
+    store_host: str = setting(
+        "127.0.0.1",
+        env="SENTRY_STORE_HOST",
+        doc="Address the embedded event store listens on. Others than loopback want SENTRY_STORE_PASSWORD; roles "
+        "elsewhere reach it as if it were ClickHouse, by SENTRY_CLICKHOUSE_HOST.",
+    )
+    store_user: str = setting("default", env="SENTRY_STORE_USER", doc="User of the embedded event store.")
+    store_password: str = setting(
+        "",
+        env="SENTRY_STORE_PASSWORD",
+        secret=True,
+        doc="Password of the embedded event store. Empty: a new one at each start, written to run/store.json.",
     )
 
     # Stream and cache

@@ -24,7 +24,6 @@ from dictamesh_sentry.eventstore.embedded.engine import BusyError, Engine, Resul
 
 log = logging.getLogger(__name__)
 
-USER = "default"
 MAX_CONNECTIONS = 96
 DRAIN_SECONDS = 15.0
 
@@ -34,14 +33,14 @@ def address_file(data_dir: Path) -> Path:
     return data_dir / "run" / "store.json"
 
 
-def write_address(data_dir: Path, port: int, password: str) -> None:
+def write_address(data_dir: Path, host: str, port: int, user: str, password: str) -> None:
     """Announce the store, all or nothing."""
     path = address_file(data_dir)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        json.dump({"host": "127.0.0.1", "port": port, "user": USER, "password": password, "pid": os.getpid()}, file)
+        json.dump({"host": host, "port": port, "user": user, "password": password, "pid": os.getpid()}, file)
     temporary.replace(path)
 
 
@@ -51,14 +50,15 @@ class StoreServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port: int, engine: Engine, password: str) -> None:
+    def __init__(self, address: tuple[str, int], engine: Engine, user: str, password: str) -> None:
         self.engine = engine
+        self.user = user
         self.password = password
         self.active = 0
         self.stopping = False
         self._active_lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__(address, _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if not self._slots.acquire(blocking=False):
@@ -158,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self, body: bytes) -> None:
         query_string = urlsplit(self.path).query
         given = protocol.credentials(self.headers, dict(parse_qsl(query_string)))  # type: ignore[arg-type]
-        if not protocol.authorized(given, USER, self.server.password):
+        if not protocol.authorized(given, self.server.user, self.server.password):
             text = "Code: 516. DB::Exception: Authentication failed: password is incorrect. (AUTHENTICATION_FAILED)\n"
             self._answer(401, text.encode(), {"X-ClickHouse-Exception-Code": "516"})
             return
@@ -232,15 +232,17 @@ def run_store(should_stop: Callable[[], bool] | None = None, *, sync: bool | Non
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
     engine = Engine((settings.data_dir / "events").absolute(), sync=sync)
-    password = secrets.token_urlsafe(24)
+    password = settings.store_password or secrets.token_urlsafe(24)
     path = address_file(settings.data_dir)
-    server = StoreServer(settings.store_port, engine, password)
+    server = StoreServer((settings.store_host, settings.store_port), engine, settings.store_user, password)
     thread = threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.2}, name="store-http", daemon=True
     )
     thread.start()
-    write_address(settings.data_dir, server.server_address[1], password)
-    log.info("event store ready on 127.0.0.1:%s", server.server_address[1])
+    # Whoever reads the file is on this host.
+    near = "127.0.0.1" if settings.store_host == "0.0.0.0" else settings.store_host  # noqa: S104 - compared, not bound
+    write_address(settings.data_dir, near, server.server_address[1], settings.store_user, password)
+    log.info("event store ready on %s:%s", settings.store_host, server.server_address[1])
     try:
         while not stop.wait(0.5):
             if should_stop is not None and should_stop():
