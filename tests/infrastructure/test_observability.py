@@ -31,7 +31,7 @@ OF_OTHERS = {
     "redpanda_storage_disk_free_bytes",
     "redpanda_storage_disk_total_bytes",
 }
-_OF_SCRAPING = {"job", "instance", "role"}
+_OF_SCRAPING = {"job", "instance"}
 _SUFFIXES = {"Counter": ("_total",), "Gauge": ("",), "Histogram": ("_bucket", "_sum", "_count")}
 _NAME = re.compile(r"\b(up|(?:sentry|redpanda|ClickHouse\w*)_\w+)\b(?!\s*\()(?:\{([^}]*)\})?")
 
@@ -42,7 +42,7 @@ def served() -> dict[str, set[str]]:
     declared: dict[str, tuple[str, str, set[str]]] = {}
     texts = {path: path.read_text() for path in (ROOT / "src").rglob("*.py")}
     for text in texts.values():
-        for node in ast.walk(ast.parse(text if "prometheus_client" in text else "")):
+        for node in ast.walk(ast.parse(text if re.search(r'(Counter|Gauge|Histogram)\(\s*"sentry_', text) else "")):
             if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call):
                 continue
             kind = getattr(node.value.func, "id", "")
