@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sqlite3
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +31,8 @@ def kafka_connection(settings: Settings) -> dict[str, Any]:
         "client.id": "dictamesh-sentry",
         "topic.metadata.refresh.interval.ms": 60_000,
         "log_level": 3,
+        "logger": logging.getLogger("librdkafka"),
+        "reconnect.backoff.max.ms": 2_000,
     }
     if settings.kafka_security_protocol.startswith("sasl"):
         connection |= {

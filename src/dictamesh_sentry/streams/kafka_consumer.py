@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import Consumer as RawConsumer
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Message as RawMessage
 
 from dictamesh_sentry.streams.interface import Message, StreamUnavailableError
@@ -30,6 +30,7 @@ class KafkaConsumer:
         self._topic = prefix + topic
         self._starts: dict[int, int] = {}
         self._assigned: set[int] = set()
+        self._refused: dict[int, int] = {}
         self._consumer = RawConsumer(
             {
                 **connection,
@@ -41,6 +42,7 @@ class KafkaConsumer:
                 "session.timeout.ms": 30_000,
                 "queued.max.messages.kbytes": 64 * 1024,
                 "fetch.message.max.bytes": 8 * 1024 * 1024,
+                "on_commit": self._committed,
             }
         )
         self._consumer.subscribe([self._topic], on_assign=self._assign, on_revoke=self._revoke, on_lost=self._revoke)
@@ -48,6 +50,8 @@ class KafkaConsumer:
     def poll(self, limit: int, timeout: float) -> Sequence[Message]:
         """Up to ``limit`` messages (fewer when they are big), waiting at most ``timeout`` seconds for the first."""
         try:
+            if self._refused:
+                self._commit_again()
             first = self._consumer.poll(timeout)
             if first is None:
                 return ()
@@ -76,11 +80,25 @@ class KafkaConsumer:
         """Tell the group's coordinator, for lag and for whoever comes next. What counts is the metadata store."""
         positions = [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
         self._starts.update(offsets)
+        for partition in offsets:
+            self._refused.pop(partition, None)
         if positions:
             try:
                 self._consumer.commit(offsets=positions, asynchronous=True)
             except KafkaException as error:
                 raise StreamUnavailableError(f"cannot commit {self._topic}: {error}") from error
+
+    def _committed(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        """The coordinator's answer. It refuses while the group is being shared out anew."""
+        for position in partitions:
+            if error is not None or position.error is not None:
+                self._refused[position.partition] = position.offset
+
+    def _commit_again(self) -> None:
+        refused, self._refused = self._refused, {}
+        again = [TopicPartition(self._topic, number, refused[number]) for number in self._assigned & refused.keys()]
+        if again:
+            self._consumer.commit(offsets=again, asynchronous=True)
 
     def oldest(self) -> Mapping[int, tuple[int, float]]:
         """Partition → (offset, timestamp) of the oldest message still kept, whoever reads the partition."""

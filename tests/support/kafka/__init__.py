@@ -60,7 +60,7 @@ class Broker:
 
     def start(self) -> None:
         self.process = self._java("kafka.Kafka")
-        client = AdminClient({"bootstrap.servers": self.hosts})
+        client = AdminClient({"bootstrap.servers": self.hosts, "log_level": 0})
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
