@@ -56,13 +56,17 @@ def promtool() -> str | None:
 
 
 def node_packages() -> str | None:
-    """The Node.js examples with their locked dependencies."""
+    """The Node.js examples with their locked dependencies, those in TypeScript compiled."""
     npm = shutil.which("npm")
     if npm is None:
         return None
-    for example in sorted((ROOT / "examples").glob("*/package-lock.json")):
-        if not (example.parent / "node_modules").exists():
-            subprocess.run([npm, "ci", "--silent", "--no-audit", "--no-fund"], cwd=example.parent, check=True)
+    for lock in sorted((ROOT / "examples").glob("*/package-lock.json")):
+        example = lock.parent
+        installed = example / "node_modules" / ".package-lock.json"
+        if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+            subprocess.run([npm, "ci", "--silent", "--no-audit", "--no-fund"], cwd=example, check=True)
+        if (example / "tsconfig.json").exists():
+            subprocess.run([npm, "run", "--silent", "build"], cwd=example, check=True)
     return npm
 
 

@@ -6,7 +6,6 @@ import os
 import sys
 
 import sentry_sdk
-from sentry_sdk.attachments import Attachment
 from sentry_sdk.envelope import Envelope, Item, PayloadRef
 
 BURST = 300
@@ -64,7 +63,7 @@ def fingerprint() -> None:
 def attachment() -> None:
     """A file that travels with the event."""
     with sentry_sdk.new_scope() as scope:
-        scope._attachments.append(Attachment(bytes=b"hello attachment", filename="report.txt"))
+        scope.add_attachment(bytes=b"hello attachment", filename="report.txt")
         sentry_sdk.capture_message("Export finished with warnings")
 
 

@@ -30,7 +30,25 @@ class Reports:
         """The issue's latest event in full."""
         return self.server.get(f"/organizations/{self.server.organization}/issues/{issue['id']}/events/latest/")
 
-    def check_error(self, title: str, *, chained: bool, function: str | None = None) -> dict[str, Any]:
+    def quantity(self, category: str) -> int:
+        """How much of a data category reached the server, whatever became of it."""
+        query = f"category={category}&project={self._project_id()}&statsPeriod=24h&groupBy=outcome"
+        groups = self.server.get(f"/organizations/{self.server.organization}/stats_v2/?{query}")["groups"]
+        received = [g for g in groups if g["by"]["outcome"] != "client_discard"]
+        return sum(group["totals"]["sum(quantity)"] for group in received)
+
+    def _project_id(self) -> str:
+        return self.server.get(f"/projects/{self.server.organization}/{self.project}/")["id"]
+
+    def check_error(
+        self,
+        title: str,
+        *,
+        chained: bool,
+        function: str | None = None,
+        environment: str = "example",
+        release: str = "example-",
+    ) -> dict[str, Any]:
         """The declined payment: context, breadcrumbs, user, tags, environment, release, stack trace."""
         issue = self.issue("payment of order")
         assert title in issue["title"]
@@ -38,8 +56,8 @@ class Reports:
         event = self.event(issue)
         tags = {tag["key"]: tag["value"] for tag in event["tags"]}
         assert tags["component"] == "billing"
-        assert tags["environment"] == "example"
-        assert event["release"]["version"].startswith("example-")
+        assert tags["environment"] == environment
+        assert event["release"]["version"].startswith(release)
         assert event["user"]["id"] == "42"
         assert event["user"]["email"] == "ada@example.com"
         assert event["contexts"]["order"]["id"] == 1001

@@ -1,4 +1,5 @@
-// Package scenarios holds what the three web examples report: one function per kind of report.
+// Package scenarios holds further routes of the three web examples, one per kind of report, which the test-suite
+// calls. They are no part of the adapter.
 package scenarios
 
 import (
@@ -32,23 +33,25 @@ func (e *PaymentDeclinedError) Error() string {
 // Unwrap gives the cause, which Sentry shows as a chained exception.
 func (e *PaymentDeclinedError) Unwrap() error { return e.Cause }
 
-// Init reads SENTRY_DSN from the environment.
-func Init(release string) error {
-	return sentry.Init(sentry.ClientOptions{
-		Dsn:              os.Getenv("SENTRY_DSN"),
-		Environment:      "example",
-		Release:          release,
-		AttachStacktrace: true,
-		EnableTracing:    false,
-	})
-}
-
 func charge(order int) error { return &PaymentDeclinedError{Order: order, Cause: ErrBank} }
 
-// Describe sets what every report of a request carries.
-func Describe(hub *sentry.Hub) {
-	hub.Scope().SetUser(sentry.User{ID: "42", Email: "ada@example.com"})
-	hub.Scope().SetTag("component", "billing")
+// All maps the last segment of a path to what it reports.
+var All = map[string]func(*sentry.Hub){
+	"error":       describe(Error),
+	"message":     describe(Message),
+	"fingerprint": describe(Fingerprint),
+	"attachment":  describe(Attachment),
+	"feedback":    describe(Feedback),
+	"burst":       describe(Many),
+	"panic":       func(*sentry.Hub) { panic("the warehouse is on fire") },
+}
+
+func describe(run func(*sentry.Hub)) func(*sentry.Hub) {
+	return func(hub *sentry.Hub) {
+		hub.Scope().SetUser(sentry.User{ID: "42", Email: "ada@example.com"})
+		hub.Scope().SetTag("component", "billing")
+		run(hub)
+	}
 }
 
 // Error reports an error with a context and breadcrumbs.
@@ -77,10 +80,15 @@ func Attachment(hub *sentry.Hub) {
 	hub.CaptureMessage("Export finished with warnings")
 }
 
-// Feedback reports a message and what the user wrote about it. The SDK has no call for feedback, so the item is
-// sent to the same endpoint the SDK uses.
-func Feedback(hub *sentry.Hub) error {
-	id := hub.CaptureMessage("Checkout froze")
+// Feedback reports a message and what the user wrote about it.
+func Feedback(hub *sentry.Hub) {
+	if err := comment(hub.CaptureMessage("Checkout froze")); err != nil {
+		hub.CaptureException(err)
+	}
+}
+
+// comment sends the item to the endpoint the SDK uses, because the SDK has no call for feedback.
+func comment(id *sentry.EventID) error {
 	dsn, err := sentry.NewDsn(os.Getenv("SENTRY_DSN"))
 	if err != nil || id == nil {
 		return errors.Join(err, errors.New("no event to comment on"))

@@ -1,35 +1,32 @@
-// An Express service that reports to Sentry. Run: SENTRY_DSN=… PORT=3000 npm start
+// Further routes, one per kind of report, which the test-suite calls. They are no part of the gateway.
 import * as Sentry from "@sentry/node";
-import express from "express";
+import { Router } from "express";
 
 const BURST = 300;
-const app = express();
+export const scenarios = Router();
 
 class PaymentDeclinedError extends Error {
-  constructor(message) {
-    super(message);
-    this.name = "PaymentDeclinedError";
-  }
+  override name = "PaymentDeclinedError";
 }
 
-app.use((request, response, next) => {
+scenarios.use((_request, _response, next) => {
   Sentry.setUser({ id: "42", email: "ada@example.com" });
   Sentry.setTag("component", "billing");
   next();
 });
 
-app.get("/error", (request) => {
+scenarios.get("/error", (request) => {
   Sentry.setContext("order", { id: 1001 });
   Sentry.addBreadcrumb({ category: "checkout", message: "opening order 1001" });
   throw new PaymentDeclinedError(`payment of order ${request.query.order ?? 1001} declined`);
 });
 
-app.get("/message", (request, response) => {
+scenarios.get("/message", (_request, response) => {
   Sentry.captureMessage("Inventory is low", "warning");
   response.send("sent");
 });
 
-app.get("/fingerprint", (request, response) => {
+scenarios.get("/fingerprint", (_request, response) => {
   for (const problem of [new RangeError("first cause"), new TypeError("second cause")]) {
     Sentry.withScope((scope) => {
       scope.setFingerprint(["catalogue-unavailable"]);
@@ -39,7 +36,7 @@ app.get("/fingerprint", (request, response) => {
   response.send("sent");
 });
 
-app.get("/attachment", (request, response) => {
+scenarios.get("/attachment", (_request, response) => {
   Sentry.withScope((scope) => {
     scope.addAttachment({ filename: "report.txt", data: "hello attachment" });
     Sentry.captureMessage("Export finished with warnings");
@@ -47,7 +44,7 @@ app.get("/attachment", (request, response) => {
   response.send("sent");
 });
 
-app.get("/feedback", (request, response) => {
+scenarios.get("/feedback", (_request, response) => {
   const associatedEventId = Sentry.captureMessage("Checkout froze");
   Sentry.captureFeedback({
     message: "The page froze when I paid",
@@ -58,7 +55,7 @@ app.get("/feedback", (request, response) => {
   response.send("sent");
 });
 
-app.get("/burst", async (request, response) => {
+scenarios.get("/burst", async (_request, response) => {
   for (let number = 0; number < BURST; number += 1) {
     Sentry.captureException(new Error(`burst error ${number}`));
     if (number % 30 === 29) await Sentry.flush(10000);
@@ -66,6 +63,3 @@ app.get("/burst", async (request, response) => {
   await Sentry.flush(10000);
   response.send("sent");
 });
-
-Sentry.setupExpressErrorHandler(app);
-app.listen(Number(process.env.PORT ?? 3000), "127.0.0.1");
