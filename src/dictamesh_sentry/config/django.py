@@ -86,6 +86,9 @@ def _database() -> dict[str, Any]:
             "NAME": _settings.db_name,
             "USER": _settings.db_user,
             "PASSWORD": _settings.db_password,
+            # The pool asks a connection whether it is alive before it hands it out: a restarted server costs nobody an
+            # error.
+            "CONN_HEALTH_CHECKS": True,
             "OPTIONS": {
                 "pool": {"min_size": 1, "max_size": _settings.db_pool_size, "timeout": 10, "max_idle": 300},
                 "sslmode": _settings.db_sslmode,

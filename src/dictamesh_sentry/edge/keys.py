@@ -24,6 +24,8 @@ FRESH_SECONDS = 2.0
 STALE_SECONDS = 4.0
 # When the metadata store is down, a known key is good for this long.
 OUTAGE_SECONDS = 3600.0
+# How long a known key waits for the metadata store before that counts as down.
+PATIENCE_SECONDS = 1.0
 _MAX_KNOWN = 50_000
 _MAX_UNKNOWN = 10_000
 _MAX_PENDING = 2_000
@@ -91,6 +93,7 @@ class KeyDirectory:
         self._unknown: OrderedDict[str, _Entry] = OrderedDict()
         self._pending: dict[str, asyncio.Future[EdgeKey | None]] = {}
         self._loading: asyncio.Task[None] | None = None
+        self._failing = False
         # One thread: it keeps one database connection, and keys asked for together are loaded together.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="edge-keys")
 
@@ -116,13 +119,16 @@ class KeyDirectory:
             return None
         if len(self._pending) >= _MAX_PENDING and public_key not in self._pending:
             raise KeysUnavailableError("too many keys are being looked up")
-        try:
+        entry = self._known.get(public_key)
+        if entry is None or self._clock() - entry.loaded >= OUTAGE_SECONDS:
             return await asyncio.shield(self._ask(public_key))
-        except KeysUnavailableError:
-            entry = self._known.get(public_key)
-            if entry is not None and self._clock() - entry.loaded < OUTAGE_SECONDS:
-                return entry.value
-            raise
+        asked = self._ask(public_key)
+        asked.add_done_callback(_forget_failure)
+        try:
+            return await asyncio.wait_for(asyncio.shield(asked), 0.0 if self._failing else PATIENCE_SECONDS)
+        except (KeysUnavailableError, TimeoutError):
+            self._failing = True  # until a load succeeds, known keys do not wait at all
+            return entry.value
 
     def close(self) -> None:
         self._executor.shutdown(wait=False, cancel_futures=True)
@@ -145,6 +151,7 @@ class KeyDirectory:
                 found = await loop.run_in_executor(self._executor, self._loader, list(wanted))
             except Exception as caught:  # whatever the database raises, the waiters must hear of it
                 error = caught
+            self._failing = error is not None
             for public_key, future in wanted.items():
                 del self._pending[public_key]
                 if error is None:

@@ -92,7 +92,11 @@ class IngestLoop:
         return (messages, self._prefetch.submit(self._prepare, messages)) if messages else None
 
     def _prepare(self, messages: Sequence[Message]) -> Batch:
-        return self._processor.prepare(messages)
+        try:
+            return self._processor.prepare(messages)
+        except UNAVAILABLE:
+            connection.close()  # this thread's own; the one of the loop is another
+            raise
 
     def _prepared(self, messages: Sequence[Message], prepared: Future[Batch]) -> Batch:
         """The batch after its pure steps; reading settings or bodies is repeated until it succeeds."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import sqlite3
+import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+import structlog
 
 from dictamesh_sentry.config.load import get_settings
 from dictamesh_sentry.config.schema import Settings
@@ -16,11 +18,23 @@ from dictamesh_sentry.streams.local import LocalConsumer, LocalProducer
 from dictamesh_sentry.streams.local_log import group_lags, open_log, topic_path
 
 _EDGE_DELIVERY_SECONDS = 5.0
+_NOTE_SECONDS = 30.0
+_noted = 0.0
+log = structlog.get_logger(__name__)
 
 
 def stream_folder() -> Path:
     """Where the local log keeps its files; what the brokers do not take is spooled there, too."""
     return get_settings().data_dir / ("spool" if get_settings().kafka_hosts else "streams")
+
+
+def _note_error(error: object) -> None:
+    """librdkafka repeats itself many times a second while brokers are down; one line in half a minute will do."""
+    global _noted
+    now = time.monotonic()
+    if now - _noted >= _NOTE_SECONDS:
+        _noted = now
+        log.warning("trouble with the brokers", error=str(error))
 
 
 def kafka_connection(settings: Settings) -> dict[str, Any]:
@@ -30,8 +44,8 @@ def kafka_connection(settings: Settings) -> dict[str, Any]:
         "security.protocol": settings.kafka_security_protocol,
         "client.id": "dictamesh-sentry",
         "topic.metadata.refresh.interval.ms": 60_000,
-        "log_level": 3,
-        "logger": logging.getLogger("librdkafka"),
+        "log_level": 2,
+        "error_cb": _note_error,
         "reconnect.backoff.max.ms": 2_000,
     }
     if settings.kafka_security_protocol.startswith("sasl"):

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any, Generic, ParamSpec
 
+from django.db import connection
 from huey import Huey, SqliteHuey
 from huey.consumer import Consumer
 from huey.serializer import SignedSerializer
@@ -30,14 +31,29 @@ class PeriodicTask:
     enqueue: Callable[[], None]
 
 
+def _with_fresh_connections(function: Callable[P, object]) -> Callable[P, object]:
+    """A worker's thread lives long: a connection that broke in one task must not be the next one's."""
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> object:
+        try:
+            return function(*args, **kwargs)
+        finally:
+            if not connection.in_atomic_block:  # tests run tasks inside their own transaction
+                connection.close()
+
+    return run
+
+
 class Task(Generic[P]):
     """A function that runs in a worker. Calling it enqueues; ``run`` executes it here and now."""
 
     def __init__(self, function: Callable[P, object], retries: int, retry_delay: int) -> None:
         self.run = function
+        in_worker = _with_fresh_connections(function)
         self.name = f"{function.__module__}.{function.__qualname__}"
         self.__doc__ = function.__doc__
-        self._queued = huey.task(retries=retries, retry_delay=retry_delay, name=self.name)(function)
+        self._queued = huey.task(retries=retries, retry_delay=retry_delay, name=self.name)(in_worker)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> None:
         self._queued(*args, **kwargs)
