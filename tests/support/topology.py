@@ -61,7 +61,8 @@ class Store(Role):
 
     port: int = 0
 
-    def wait(self) -> None:
+    def start(self) -> None:
+        super().start()
         wait_for(f"http://127.0.0.1:{self.port}/ping", self)
 
 
@@ -147,9 +148,8 @@ def running_stores(
             "SENTRY_STORE_PASSWORD": STORE_PASSWORD,
         }
         store = Store("store", ["run", "store"], clean_environment() | own, folder / "store.log", port=port)
-        store.start()
         stack.callback(store.kill)
-        store.wait()
+        store.start()
         environment = {
             **postgres.environment,
             **redis.environment,
