@@ -36,6 +36,7 @@ class Postgres:
     folder: Path
     port: int
     process: subprocess.Popen[bytes] | None = None
+    password: str = PASSWORD
 
     @property
     def environment(self) -> dict[str, str]:
@@ -43,7 +44,7 @@ class Postgres:
         return {
             "SENTRY_POSTGRES_HOST": "127.0.0.1",
             "SENTRY_POSTGRES_PORT": str(self.port),
-            "SENTRY_DB_PASSWORD": PASSWORD,
+            "SENTRY_DB_PASSWORD": self.password,
         }
 
     def prepare(self) -> None:
@@ -51,7 +52,7 @@ class Postgres:
         data = self.folder / "data"
         data.mkdir()
         password = self.folder / "password"
-        password.write_text(PASSWORD)
+        password.write_text(self.password)
         if os.geteuid() == 0:
             for parent in [data, password, self.folder]:
                 shutil.chown(parent, "postgres", "postgres")
@@ -87,13 +88,15 @@ class Postgres:
 
     def _psql(self, database: str, sql: str) -> subprocess.CompletedProcess[bytes]:
         command = [_program("psql"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "sentry", "-d", database, "-c", sql]
-        return subprocess.run(command, capture_output=True, env={**os.environ, "PGPASSWORD": PASSWORD}, check=False)
+        return subprocess.run(
+            command, capture_output=True, env={**os.environ, "PGPASSWORD": self.password}, check=False
+        )
 
 
 @contextmanager
-def running_postgres(folder: Path) -> Iterator[Postgres]:
+def running_postgres(folder: Path, password: str = PASSWORD) -> Iterator[Postgres]:
     """A server on a free port until the block ends."""
-    server = Postgres(folder, free_port())
+    server = Postgres(folder, free_port(), password=password)
     server.prepare()
     server.start()
     try:

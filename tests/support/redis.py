@@ -25,6 +25,7 @@ class RedisServer:
     port: int
     options: tuple[str, ...] = ()
     process: subprocess.Popen[bytes] | None = None
+    password: str = PASSWORD
 
     @property
     def environment(self) -> dict[str, str]:
@@ -32,16 +33,16 @@ class RedisServer:
         return {
             "SENTRY_REDIS_HOST": "127.0.0.1",
             "SENTRY_REDIS_PORT": str(self.port),
-            "SENTRY_REDIS_PASSWORD": PASSWORD,
+            "SENTRY_REDIS_PASSWORD": self.password,
         }
 
     def client(self) -> redis.Redis:
-        return redis.Redis(port=self.port, password=PASSWORD)
+        return redis.Redis(port=self.port, password=self.password)
 
     def start(self) -> None:
         """Start and wait until it answers."""
         command = [require("redis-server", "valkey-server"), "--port", str(self.port), "--bind", "127.0.0.1"]
-        command += ["--dir", str(self.folder), "--requirepass", PASSWORD, "--masterauth", PASSWORD]
+        command += ["--dir", str(self.folder), "--requirepass", self.password, "--masterauth", self.password]
         command += ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
         with (self.folder / f"redis-{self.port}.log").open("ab") as log:
             self.process = subprocess.Popen([*command, *self.options], stdout=log, stderr=log)
@@ -62,12 +63,12 @@ class RedisServer:
 
 
 @contextmanager
-def running_redis(folder: Path, *options: str) -> Iterator[RedisServer]:
+def running_redis(folder: Path, *options: str, password: str = PASSWORD) -> Iterator[RedisServer]:
     """A server until the block ends."""
     port = free_port()
     own = folder / str(port)
     own.mkdir(parents=True)
-    server = RedisServer(own, port, options)
+    server = RedisServer(own, port, options, password=password)
     server.start()
     try:
         yield server

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.kafka import Broker, running_broker
+from tests.support.postgres import PASSWORD as POSTGRES_PASSWORD
 from tests.support.postgres import Postgres, running_postgres
+from tests.support.redis import PASSWORD as REDIS_PASSWORD
 from tests.support.redis import RedisServer, running_redis
 from tests.support.server import free_port
 
@@ -131,21 +133,25 @@ def wait_for(url: str, role: Role, seconds: float = 60) -> None:
 
 @contextmanager
 def running_stores(
-    folder: Path, *, redis_options: tuple[str, ...] = (), extra: Mapping[str, str] | None = None
+    folder: Path, *, passwords: Mapping[str, str] | None = None, extra: Mapping[str, str] | None = None
 ) -> Iterator[Topology]:
-    """The infrastructure services, and no role yet. Roles started through the topology end with the block."""
+    """The infrastructure services, and no role yet. Roles started through the topology end with the block.
+
+    ``passwords``: of ``postgres``, ``redis`` and ``store``, where they must not be the tests' own.
+    """
+    secret = {"postgres": POSTGRES_PASSWORD, "redis": REDIS_PASSWORD, "store": STORE_PASSWORD} | dict(passwords or {})
     for name in ("postgres", "redis", "kafka", "store"):
         (folder / name).mkdir()
     with ExitStack() as stack:
-        postgres = stack.enter_context(running_postgres(folder / "postgres"))
-        redis = stack.enter_context(running_redis(folder / "redis", *redis_options))
+        postgres = stack.enter_context(running_postgres(folder / "postgres", secret["postgres"]))
+        redis = stack.enter_context(running_redis(folder / "redis", password=secret["redis"]))
         broker = stack.enter_context(running_broker(folder / "kafka"))
         port = free_port()
         own = {
             "SENTRY_DATA_DIR": str(folder / "store"),
             "SENTRY_STORE_PORT": str(port),
             "SENTRY_STORE_USER": "sentry",
-            "SENTRY_STORE_PASSWORD": STORE_PASSWORD,
+            "SENTRY_STORE_PASSWORD": secret["store"],
         }
         store = Store("store", ["run", "store"], clean_environment() | own, folder / "store.log", port=port)
         stack.callback(store.kill)
@@ -158,7 +164,7 @@ def running_stores(
             "SENTRY_CLICKHOUSE_HOST": "127.0.0.1",
             "SENTRY_CLICKHOUSE_PORT": str(port),
             "SENTRY_CLICKHOUSE_USER": "sentry",
-            "SENTRY_CLICKHOUSE_PASSWORD": STORE_PASSWORD,
+            "SENTRY_CLICKHOUSE_PASSWORD": secret["store"],
             "SENTRY_SECRET_KEY": "test-key-" + "x" * 50,
             "SENTRY_FILESTORE_LOCATION": str(folder / "files"),
             "SENTRY_MAIL_BACKEND": "dummy",
