@@ -20,6 +20,10 @@ atexit.register(shutil.rmtree, _data_dir, ignore_errors=True)
 for name in [name for name in os.environ if name.startswith("SENTRY_")]:
     del os.environ[name]
 os.environ["SENTRY_DATA_DIR"] = _data_dir
+# Set by tests/conformance/test_metadata.py, which runs this suite's tests of the metadata over PostgreSQL.
+if _postgres := os.environ.get("DICTAMESH_TEST_POSTGRES"):
+    os.environ["SENTRY_POSTGRES_HOST"] = "127.0.0.1"
+    os.environ["SENTRY_POSTGRES_PORT"], os.environ["SENTRY_DB_PASSWORD"] = _postgres.split(":")
 os.environ["SENTRY_MAIL_BACKEND"] = "dummy"
 # Named here and not in pyproject.toml: there, pytest-django would load the settings before the folder is known.
 os.environ["DJANGO_SETTINGS_MODULE"] = "dictamesh_sentry.config.django"

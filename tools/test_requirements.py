@@ -55,6 +55,19 @@ def promtool() -> str | None:
     return shutil.which("promtool")
 
 
+def stores() -> str | None:
+    """PostgreSQL and Redis, and what a Kafka broker from Maven Central needs."""
+    if not any(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
+        _apt_install("postgresql")
+    if shutil.which("redis-server") is None or shutil.which("redis-sentinel") is None:
+        _apt_install("redis-server", "redis-sentinel")
+    if shutil.which("java") is None or shutil.which("mvn") is None:
+        _apt_install("default-jre-headless", "maven")
+    if not any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) and shutil.which("initdb") is None:
+        return None
+    return shutil.which("redis-server") and shutil.which("java") and shutil.which("mvn")
+
+
 def node_packages() -> str | None:
     """The Node.js examples with their locked dependencies, those in TypeScript compiled."""
     npm = shutil.which("npm")
@@ -86,6 +99,7 @@ def main() -> int:
         "Chromium (browser tests)": chromium,
         "Node.js (SDK tests)": node_packages,
         "Go (SDK tests)": go_modules,
+        "PostgreSQL, Redis, Java and Maven (scaled backends)": stores,
         "docker-compose, shellcheck (infrastructure)": compose,
         "promtool (infrastructure)": promtool,
     }
