@@ -53,9 +53,15 @@ func Init(component string) error {
 			UserInfo:    sentry.Set(false),
 			Cookies:     &sentry.KeyValueCollectionBehavior{Mode: sentry.CollectionOff},
 			HTTPBodies:  []sentry.BodyType{},
-			QueryParams: &sentry.KeyValueCollectionBehavior{Mode: sentry.CollectionDenyList, Terms: []string{"cpf", "email"}},
+			HTTPHeaders: &sentry.HeaderCollectionConfig{Request: without("forwarded", "-ip")},
+			QueryParams: without("cpf", "email"),
 		},
 	})
+}
+
+// without collects everything but the values of keys that contain one of the terms.
+func without(terms ...string) *sentry.KeyValueCollectionBehavior {
+	return &sentry.KeyValueCollectionBehavior{Mode: sentry.CollectionDenyList, Terms: terms}
 }
 
 // guide:end

@@ -19,7 +19,7 @@ Sentry.init({
     userInfo: false,
     cookies: false,
     httpBodies: [],
-    httpHeaders: { request: { deny: ["x-forwarded-for", "x-real-ip"] }, response: false },
+    httpHeaders: { request: { deny: ["forwarded", "-ip"] }, response: false },
     urlQueryParams: { deny: ["cpf", "email"] },
   },
   debug: process.env.SENTRY_DEBUG === "1",
