@@ -79,6 +79,7 @@ def test_yaml_that_is_not_a_mapping_is_refused(tmp_path: Path) -> None:
         ({"SENTRY_URL_PREFIX": "sentry.example"}, "system.url-prefix"),
         ({"SENTRY_EMAIL_USER": "me"}, "mail.password"),
         ({"SENTRY_DB_PASSWORD": "x"}, "SENTRY_POSTGRES_HOST"),
+        ({"SENTRY_DB_SSLMODE": "verify-full"}, "SENTRY_DB_CA_CERT"),
         ({"SENTRY_CLICKHOUSE_PASSWORD": "x"}, "SENTRY_CLICKHOUSE_HOST"),
         ({"SENTRY_CLICKHOUSE_CLUSTER": "main"}, "SENTRY_CLICKHOUSE_HOST"),
         ({"SENTRY_CLICKHOUSE_SECURE": "yes"}, "SENTRY_CLICKHOUSE_HOST"),

@@ -30,6 +30,9 @@ def _metadata(settings: Settings) -> Iterator[str]:
         yield "SENTRY_POSTGRES_HOST is set but SENTRY_DB_PASSWORD is empty: set the database password."
     if settings.db_password and not settings.postgres_host:
         yield "SENTRY_DB_PASSWORD is set but SENTRY_POSTGRES_HOST is empty: name the host, or remove the password."
+    if settings.db_sslmode.startswith("verify") and not settings.db_ca_cert:
+        yield f"SENTRY_DB_SSLMODE is {settings.db_sslmode}: name the authority's certificate in SENTRY_DB_CA_CERT."
+    yield from _file(settings.db_ca_cert, "SENTRY_DB_CA_CERT")
 
 
 def _event_store(settings: Settings) -> Iterator[str]:

@@ -92,6 +92,7 @@ def _database() -> dict[str, Any]:
             "OPTIONS": {
                 "pool": {"min_size": 1, "max_size": _settings.db_pool_size, "timeout": 10, "max_idle": 300},
                 "sslmode": _settings.db_sslmode,
+                **({"sslrootcert": _settings.db_ca_cert} if _settings.db_ca_cert else {}),
                 "connect_timeout": 5,
                 # A query or a lock that takes longer is a defect; better one failed request than all of them waiting.
                 "options": f"-c statement_timeout={_settings.db_statement_timeout * 1000}"

@@ -100,6 +100,9 @@ class Settings(BaseModel):
     db_sslmode: Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] = setting(
         "prefer", env="SENTRY_DB_SSLMODE", doc="TLS to PostgreSQL, in the words of libpq. verify-full in production."
     )
+    db_ca_cert: str = setting(
+        "", env="SENTRY_DB_CA_CERT", doc="File of the authority that signed PostgreSQL's certificate."
+    )
     db_pool_size: int = setting(
         10, env="SENTRY_DB_POOL_SIZE", ge=1, le=500, doc="PostgreSQL connections a process opens at most."
     )

@@ -39,6 +39,14 @@ class Broker:
     folder: Path
     port: int
     process: subprocess.Popen[bytes] | None = None
+    secure: Path | None = None
+    secure_port: int = 0
+    password: str = "test-password"
+
+    @property
+    def secure_hosts(self) -> str:
+        """The listener with TLS and a login (SASL PLAIN, user ``sentry``), when there is one."""
+        return f"127.0.0.1:{self.secure_port}"
 
     @property
     def hosts(self) -> str:
@@ -46,12 +54,24 @@ class Broker:
 
     def prepare(self) -> None:
         controller = free_port()
+        listeners = f"PLAINTEXT://{self.hosts},CONTROLLER://127.0.0.1:{controller}"
+        advertised, extra = f"PLAINTEXT://{self.hosts}", ""
+        if self.secure:
+            self.secure_port = free_port()
+            listeners += f",SASL_SSL://{self.secure_hosts}"
+            advertised += f",SASL_SSL://{self.secure_hosts}"
+            extra = (
+                f"ssl.keystore.type=PEM\nssl.keystore.location={self.secure}\nsasl.enabled.mechanisms=PLAIN\n"
+                "listener.name.sasl_ssl.plain.sasl.jaas.config="
+                "org.apache.kafka.common.security.plain.PlainLoginModule required "
+                f'user_sentry="{self.password}";\n'
+            )
         (self.folder / "server.properties").write_text(
             "process.roles=broker,controller\nnode.id=1\n"
             f"controller.quorum.voters=1@127.0.0.1:{controller}\n"
-            f"listeners=PLAINTEXT://{self.hosts},CONTROLLER://127.0.0.1:{controller}\n"
-            f"advertised.listeners=PLAINTEXT://{self.hosts}\ncontroller.listener.names=CONTROLLER\n"
-            "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n"
+            f"listeners={listeners}\n"
+            f"advertised.listeners={advertised}\n{extra}controller.listener.names=CONTROLLER\n"
+            "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL\n"
             f"log.dirs={self.folder}/data\noffsets.topic.replication.factor=1\noffsets.topic.num.partitions=4\n"
             "transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n"
             "group.initial.rebalance.delay.ms=0\nauto.create.topics.enable=false\n"
@@ -86,9 +106,10 @@ class Broker:
 
 
 @contextmanager
-def running_broker(folder: Path) -> Iterator[Broker]:
-    """A broker on a free port until the block ends."""
-    broker = Broker(folder, free_port())
+def running_broker(folder: Path, secure: Path | None = None) -> Iterator[Broker]:
+    """A broker on a free port until the block ends; ``secure``: PEM file of a key and certificate for a listener with
+    TLS and a login."""
+    broker = Broker(folder, free_port(), secure=secure)
     broker.prepare()
     broker.start()
     try:
