@@ -28,7 +28,8 @@ def broker() -> Iterator[str]:
 
 
 def _environment(dsn: str, **more: str) -> dict[str, str]:
-    return {**os.environ, "SENTRY_DSN": dsn, "SENTRY_ENVIRONMENT": "staging", **more}
+    rates = {"SENTRY_TRACES_SAMPLE_RATE": "1.0"}
+    return {**os.environ, "SENTRY_DSN": dsn, "SENTRY_ENVIRONMENT": "staging", **rates, **more}
 
 
 def test_kafka_consumer(server: Server, broker: str) -> None:
