@@ -55,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
             text = "ok" if alive else f"the loop has been silent for {self.heart.silence:.0f} s"
             self._answer(200 if alive else 503, "text/plain", text.encode())
         elif path == "/metrics":
-            body, kind = metrics.render()
+            body, kind = metrics.render(shared=False)
             self._answer(200, kind, body)
         else:
             self._answer(404, "text/plain", b"/_health/ or /metrics")

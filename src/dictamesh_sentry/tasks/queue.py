@@ -18,6 +18,7 @@ from huey.consumer import Consumer
 from huey.serializer import SignedSerializer
 
 from dictamesh_sentry.config.load import get_settings, secret_key
+from dictamesh_sentry.telemetry import TASKS
 
 P = ParamSpec("P")
 
@@ -36,9 +37,13 @@ def _with_fresh_connections(function: Callable[P, object]) -> Callable[P, object
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> object:
+        result = "failed"
         try:
-            return function(*args, **kwargs)
+            value = function(*args, **kwargs)
+            result = "ok"
+            return value
         finally:
+            TASKS.labels(result).inc()
             if not connection.in_atomic_block:  # tests run tasks inside their own transaction
                 connection.close()
 
