@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -62,15 +63,56 @@ def upgrade(
     create_kafka_topics: Annotated[
         bool, typer.Option("--create-kafka-topics", help="Create the topics the brokers miss, too.")
     ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing: succeed when both stores are at this version.")
+    ] = False,
+    wait: Annotated[int, typer.Option(help="With --check: seconds to wait until they are.", min=0)] = 0,
 ) -> None:
     """Bring the schemas of both stores to this version. Safe to run again, and while the server runs."""
     del noinput
     setup_django()
+    if check:
+        _wait_for_schemas(wait)
+        return
     if create_kafka_topics:
         prepare_topics(TOPICS)
     with event_store():
         _migrate(quiet=not sys.stdout.isatty())
     console.print("Both stores are up to date.")
+
+
+def _wait_for_schemas(seconds: int) -> None:
+    """End with exit code 1 when something is still missing after the time."""
+    deadline = time.monotonic() + seconds
+    said = ""
+    while missing := _missing_schema():
+        if time.monotonic() >= deadline:
+            fail(f"{missing} Run: {command_path()} upgrade --noinput --create-kafka-topics")
+        if missing != said:
+            console.print(missing)
+            said = missing
+        time.sleep(2)
+    console.print("Both stores are up to date.")
+
+
+def _missing_schema() -> str:
+    """What keeps a role of this version from starting; empty when nothing does."""
+    from django.db import DatabaseError, connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    from dictamesh_sentry.eventstore.interface import QueryError, QueryTimeoutError, StoreUnavailableError
+    from dictamesh_sentry.eventstore.migrate import pending
+
+    try:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            return "The metadata schema is behind this version."
+        with event_store():
+            behind = pending()
+    except (DatabaseError, StoreUnavailableError, QueryError, QueryTimeoutError) as error:
+        connection.close()
+        return f"A store does not answer: {error}"
+    return f"The event store lacks {', '.join(behind)}." if behind else ""
 
 
 def init(
