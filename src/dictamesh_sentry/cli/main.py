@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from dictamesh_sentry import __version__
-from dictamesh_sentry.cli import accounts, configuration, dead_letters, events, health, projects, roles, setup
+from dictamesh_sentry.cli import (
+    accounts,
+    backup,
+    configuration,
+    dead_letters,
+    events,
+    health,
+    projects,
+    roles,
+    setup,
+)
 from dictamesh_sentry.cli.first_steps import adopt_running_port
 from dictamesh_sentry.cli.output import fail
 from dictamesh_sentry.config.load import ConfigError
@@ -31,6 +41,8 @@ app.command("create-token")(accounts.create_token)
 app.command("create-project")(projects.create_project)
 app.command("send-test-event")(events.send_test_event)
 app.command("health")(health.health)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("shell", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(setup.shell)
 app.add_typer(configuration.app, name="config")
 app.add_typer(dead_letters.app, name="dlq")
