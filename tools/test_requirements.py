@@ -14,6 +14,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+HELM = ROOT / ".cache" / "bin" / "helm"
+HELM_VERSION = "v3.20.0"
 
 
 def _apt_install(*packages: str) -> bool:
@@ -93,12 +95,30 @@ def go_modules() -> str | None:
     return go
 
 
+def helm() -> str | None:
+    """Helm, built from source beside the tests: it takes minutes, and only a few tests wait for it."""
+    if shutil.which("helm") or HELM.exists():
+        return "helm"
+    go = shutil.which("go")
+    if go is None:
+        return None
+    HELM.parent.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "GOBIN": str(HELM.parent), "GOFLAGS": "-buildvcs=false"}
+    with (HELM.parent / "helm.log").open("w") as log:
+        subprocess.Popen(
+            ["nice", go, "install", f"helm.sh/helm/v3/cmd/helm@{HELM_VERSION}"],
+            cwd=HELM.parent, env=environment, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+    return go
+
+
 def main() -> int:
     """Prepare each part; exit code 1 in CI when one is missing."""
     parts = {
         "Chromium (browser tests)": chromium,
         "Node.js (SDK tests)": node_packages,
         "Go (SDK tests)": go_modules,
+        "Helm (infrastructure)": helm,
         "PostgreSQL, Redis, Java and Maven (scaled backends)": stores,
         "docker-compose, shellcheck (infrastructure)": compose,
         "promtool (infrastructure)": promtool,

@@ -1,0 +1,1 @@
+"""Kubernetes manifests: valid, consistent, restricted, and complete for the roles they start."""
