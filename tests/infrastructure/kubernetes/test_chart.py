@@ -9,6 +9,8 @@ import yaml
 
 from tests.infrastructure.kubernetes.manifests import CHART, helm, rendered, template
 
+pytestmark = pytest.mark.timeout(900)  # Helm may still be being built
+
 
 @pytest.mark.parametrize(
     ("option", "expected"),
@@ -25,8 +27,6 @@ from tests.infrastructure.kubernetes.manifests import CHART, helm, rendered, tem
         ("worker.replica=3", "replica"),
     ],
 )
-
-pytestmark = pytest.mark.timeout(900)  # Helm may still be being built
 def test_wrong_values_are_refused(option: str, expected: str) -> None:
     command = [helm(), "template", "sentry", str(CHART), "--kube-version", "1.32.0", "--set", option]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
