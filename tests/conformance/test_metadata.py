@@ -19,7 +19,7 @@ SUITES = ("accounts", "organizations", "projects", "issues", "quotas", "releases
 @pytest.mark.timeout(600)
 @pytest.mark.server
 def test_the_suites_pass_over_postgresql(tmp_path: Path) -> None:
-    with running_postgres(tmp_path) as server:
+    with running_postgres() as server:
         environment = {**os.environ, "DICTAMESH_TEST_POSTGRES": f"{server.port}:{server.password}"}
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-x", *(f"tests/{name}" for name in SUITES)],

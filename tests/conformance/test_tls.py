@@ -95,14 +95,14 @@ def test_kafka(tmp_path: Path, certificates: Certificates) -> None:
 
 
 def test_postgresql(tmp_path: Path, certificates: Certificates) -> None:
-    with running_postgres(tmp_path) as server:
+    with running_postgres() as server:
         server.kill()
         for name, source in (("server.crt", certificates.certificate), ("server.key", certificates.key)):
-            target = tmp_path / "data" / name
+            target = server.folder / "data" / name
             shutil.copy(source, target)
             target.chmod(0o600)
-            shutil.chown(target, *([(tmp_path / "data").owner()] * 2))
-        with (tmp_path / "data" / "postgresql.auto.conf").open("a") as conf:
+            shutil.chown(target, *([(server.folder / "data").owner()] * 2))
+        with (server.folder / "data" / "postgresql.auto.conf").open("a") as conf:
             conf.write("ssl = on\n")
         server.start()
         environ = clean_environment() | server.environment

@@ -80,7 +80,7 @@ def servers(folder: Path) -> Iterator[Installation]:
     for name in ("postgres", "store", "data"):
         (folder / name).mkdir(parents=True)
     with ExitStack() as stack:
-        postgres = stack.enter_context(running_postgres(folder / "postgres"))
+        postgres = stack.enter_context(running_postgres())
         s3 = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         s3.start()
         stack.callback(s3.stop)

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,11 +55,8 @@ class Postgres:
         password = self.folder / "password"
         password.write_text(self.password)
         if os.geteuid() == 0:
-            for parent in [data, password, self.folder]:
-                shutil.chown(parent, "postgres", "postgres")
-            for parent in self.folder.parents:
-                if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o001:
-                    parent.chmod(parent.stat().st_mode | 0o011)
+            for path in [data, password, self.folder]:
+                shutil.chown(path, "postgres", "postgres")
         command = [_program("initdb"), "-D", str(data), "-U", "sentry", "-A", "scram-sha-256", "--no-sync"]
         subprocess.run(
             [*command, f"--pwfile={password}"], check=True, stdout=subprocess.DEVNULL, cwd="/", **_as_postgres()
@@ -94,12 +92,17 @@ class Postgres:
 
 
 @contextmanager
-def running_postgres(folder: Path, password: str = PASSWORD) -> Iterator[Postgres]:
-    """A server on a free port until the block ends."""
+def running_postgres(password: str = PASSWORD) -> Iterator[Postgres]:
+    """A server on a free port until the block ends.
+
+    Its folder is not pytest's: that one is closed to the user ``postgres``, anew with every session that starts.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="dictamesh-postgres-"))
     server = Postgres(folder, free_port(), password=password)
-    server.prepare()
-    server.start()
     try:
+        server.prepare()
+        server.start()
         yield server
     finally:
         server.kill()
+        shutil.rmtree(folder, ignore_errors=True)

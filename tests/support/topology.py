@@ -140,10 +140,10 @@ def running_stores(
     ``passwords``: of ``postgres``, ``redis`` and ``store``, where they must not be the tests' own.
     """
     secret = {"postgres": POSTGRES_PASSWORD, "redis": REDIS_PASSWORD, "store": STORE_PASSWORD} | dict(passwords or {})
-    for name in ("postgres", "redis", "kafka", "store"):
+    for name in ("redis", "kafka", "store"):
         (folder / name).mkdir()
     with ExitStack() as stack:
-        postgres = stack.enter_context(running_postgres(folder / "postgres", secret["postgres"]))
+        postgres = stack.enter_context(running_postgres(secret["postgres"]))
         redis = stack.enter_context(running_redis(folder / "redis", password=secret["redis"]))
         broker = stack.enter_context(running_broker(folder / "kafka"))
         port = free_port()
