@@ -11,8 +11,10 @@ from dictamesh_sentry import __version__
 from dictamesh_sentry.cli import (
     accounts,
     backup,
+    cleanup,
     configuration,
     dead_letters,
+    doctor,
     events,
     health,
     projects,
@@ -43,6 +45,8 @@ app.command("send-test-event")(events.send_test_event)
 app.command("health")(health.health)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
+app.command("cleanup")(cleanup.cleanup)
+app.command("doctor")(doctor.doctor)
 app.command("shell", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(setup.shell)
 app.add_typer(configuration.app, name="config")
 app.add_typer(dead_letters.app, name="dlq")

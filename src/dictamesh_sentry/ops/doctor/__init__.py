@@ -1,0 +1,1 @@
+"""What is wrong with this installation, and what to do about it. See docs/troubleshooting.md."""
