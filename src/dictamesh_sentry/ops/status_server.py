@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from dictamesh_sentry.ops import metrics
 from dictamesh_sentry.telemetry import HEARTBEAT
 
 # Longer than any batch may take on a loaded machine; a loop that waits for a store beats, too.
@@ -55,6 +54,8 @@ class _Handler(BaseHTTPRequestHandler):
             text = "ok" if alive else f"the loop has been silent for {self.heart.silence:.0f} s"
             self._answer(200 if alive else 503, "text/plain", text.encode())
         elif path == "/metrics":
+            from dictamesh_sentry.ops import metrics  # only paid for where somebody scrapes
+
             body, kind = metrics.render(shared=False)
             self._answer(200, kind, body)
         else:
