@@ -77,7 +77,7 @@ def servers(folder: Path) -> Iterator[Installation]:
     """PostgreSQL, the engine of ClickHouse behind its own protocol, and S3."""
     from moto.server import ThreadedMotoServer
 
-    for name in ("postgres", "store", "data"):
+    for name in ("store", "data"):
         (folder / name).mkdir(parents=True)
     with ExitStack() as stack:
         postgres = stack.enter_context(running_postgres())

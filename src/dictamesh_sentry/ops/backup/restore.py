@@ -21,7 +21,6 @@ from uuid import UUID
 
 import structlog
 from django.core.management import call_command
-from django.db import connection
 
 from dictamesh_sentry import __version__
 from dictamesh_sentry.blobs.factory import get_blob_store
@@ -358,5 +357,4 @@ def repair_issue_ids() -> int:
                 wrong.setdefault((project, right), []).append(value.hex)
     for (project, issue), hashes in wrong.items():
         repoint_events.run(project, hashes, issue, again=False)
-    connection.close()
     return sum(map(len, wrong.values()))

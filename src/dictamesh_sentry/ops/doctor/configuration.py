@@ -46,11 +46,6 @@ def _keys(settings: Settings) -> Iterator[Found]:
             f"SENTRY_SECRET_KEY has only {len(settings.secret_key)} characters",
             "Use at least 50 random ones: python3 -c 'import secrets; print(secrets.token_urlsafe(50))'",
         )
-    if settings.store_host not in ("127.0.0.1", "::1", "localhost") and not settings.store_password:
-        yield warning(
-            f"the embedded event store listens on {settings.store_host} with a password that changes at each start",
-            "Set SENTRY_STORE_PASSWORD, or SENTRY_STORE_HOST back to 127.0.0.1.",
-        )
 
 
 def _topology(settings: Settings) -> Iterator[Found]:

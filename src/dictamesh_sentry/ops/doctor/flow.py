@@ -36,8 +36,8 @@ def stream(settings: Settings) -> Iterator[Found]:
     except KafkaException as error:
         yield failure(
             f"{settings.kafka_hosts} does not answer: {error.args[0]}",
-            "Is the broker running, and does it advertise an address that is reachable from here? Until then events are "
-            "spooled to the web role's disk.",
+            "Is the broker running, and does it advertise an address that is reachable from here? Events are spooled "
+            "to the disk of the web role until then.",
         )
         return
     brokers = len(known.brokers)

@@ -73,7 +73,7 @@ def metadata(_settings: Settings) -> Iterator[Found]:
     if used > most * 0.9:
         yield warning(
             f"{used} of PostgreSQL's {most} connections are in use",
-            "Raise max_connections, lower SENTRY_DB_POOL_SIZE, or put PgBouncer (session mode) in between.",
+            "Raise max_connections, or lower SENTRY_DB_POOL_SIZE.",
         )
 
 
