@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from dictamesh_sentry.cli.django_setup import setup_django
+from dictamesh_sentry.cli.first_steps import adopt_running_port
 from dictamesh_sentry.cli.output import JSON_OPTION, console, error_console, print_json
 from dictamesh_sentry.cli.progress import calm_logging
 from dictamesh_sentry.config.checks import problems
@@ -56,6 +57,8 @@ def _examine(timeout: float) -> dict[str, Any]:
         return report([broken, *run_checks(without_stores()[1:], Settings(), seconds=timeout)])
     if problems(settings):
         return report(run_checks(without_stores(), settings, seconds=timeout))
+    adopt_running_port()  # only now: it reads the settings, which were refused until here
+    settings = build_settings(os.environ, read_options(config_folder()))
     try:
         calm_logging("doctor")
         logging.getLogger().setLevel(logging.CRITICAL)  # whatever fails is in the report

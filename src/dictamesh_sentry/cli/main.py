@@ -51,7 +51,7 @@ app.command("shell", context_settings={"allow_extra_args": True, "ignore_unknown
 app.add_typer(configuration.app, name="config")
 app.add_typer(dead_letters.app, name="dlq")
 
-_BESIDE_A_SERVER = {"create-project", "send-test-event", "health", "doctor"}
+_BESIDE_A_SERVER = {"create-project", "send-test-event", "health"}
 
 
 def _version(value: bool) -> None:
