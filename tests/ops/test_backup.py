@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 import urllib.request
@@ -237,7 +238,9 @@ def test_an_existing_file_is_not_overwritten(seeded: Installation, saved: Path) 
     assert saved.stat().st_mtime_ns == before
 
 
-def test_waiting_for_workers_that_do_not_run_ends(seeded: Installation, tmp_path: Path) -> None:
+def test_messages_nobody_processed_are_waited_for_warned_of_and_left_to_their_stream(
+    seeded: Installation, empty: Callable[[], Installation], tmp_path: Path
+) -> None:
     script = (
         "from dictamesh_sentry.streams.factory import get_consumer, get_producer\n"
         "get_consumer('ingest-events', 'processing').close()\n"
@@ -252,9 +255,16 @@ def test_waiting_for_workers_that_do_not_run_ends(seeded: Installation, tmp_path
         facts = seeded.json("backup", str(tmp_path / "x.tar.zst"))
         assert facts["unprocessed_messages"] == 1
         assert "--wait" in facts["warnings"][0]
+        target = empty()
+        shutil.copytree(seeded.folder / "streams", target.folder / "streams")
+        refused = target.run("restore", str(tmp_path / "x.tar.zst"), "--yes")
+        assert "--continue-stream" in refused.stderr
+        assert target.rows("SELECT count(*) FROM issue") == [(0,)]
+        target.json("restore", str(tmp_path / "x.tar.zst"), "--yes", "--continue-stream")
+        assert target.rows("SELECT next_offset FROM stream_offset") == [(10**6,)]
+        assert target.rows("SELECT partition FROM dead_letter") == [(0,)]
     finally:
-        for path in (seeded.folder / "streams").iterdir():
-            path.unlink()
+        shutil.rmtree(seeded.folder / "streams")
 
 
 # Archives that are not what we wrote
@@ -377,6 +387,20 @@ def test_a_backup_with_a_newer_schema_is_refused(saved: Path, tmp_path: Path, st
     target = Installation.at(tmp_path / "target")
     _refused(target, path, "9999_future")
     assert target.rows("SELECT count(*) FROM sqlite_master") == [(0,)]
+
+
+def test_an_older_backup_is_loaded_in_its_own_schema_and_upgraded(
+    saved: Path, empty: Callable[[], Installation], tmp_path: Path
+) -> None:
+    """The tables here are newer; they go back, take the rows, and come forward again."""
+    older = ["processing", "0002_periodic_run"]
+    path = _with_manifest(saved, tmp_path / "x", lambda manifest: manifest["metadata"]["migrations"].remove(older))
+    target = empty()
+    target.json("restore", str(path), "--yes")
+    assert target.rows("SELECT count(*) FROM issue") == [(2,)]
+    assert target.rows("SELECT count(*) FROM periodic_run") == [(0,)]
+    assert target.json("doctor")["checks"]
+    assert "0002_periodic_run" in str(target.rows("SELECT name FROM django_migrations"))
 
 
 def test_a_restore_that_fails_leaves_the_installation_empty(
