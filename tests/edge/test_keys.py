@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from pathlib import Path
 
 import pytest
 
 from dictamesh_sentry.edge import keys as edge_keys
+from dictamesh_sentry.edge.key_memory import KeyMemory
 from dictamesh_sentry.edge.keys import EdgeKey, KeyDirectory, KeysUnavailableError, load_edge_keys
+from dictamesh_sentry.protocol.categories import DataCategory
+from dictamesh_sentry.quotas.limiter import Rule
 from tests.edge.conftest import KEY, client_key
 
 
@@ -167,3 +171,69 @@ def test_limits_of_key_project_and_quotas_are_loaded_together(django_assert_num_
     assert len(loaded.blanket) == 3
     assert not found[other_key.public_key].key.is_active
     assert [rule.scope for rule in found[other_key.public_key].rules] == ["organization"]
+
+
+class TestMemory:
+    """What a web role remembers on its disk."""
+
+    def _remembering(self, path: Path, wall: Clock, store: Store | None = None) -> KeyDirectory:
+        return KeyDirectory((store or Store()).load, Clock(), KeyMemory(path, wall))
+
+    async def _used(self, path: Path, wall: Clock, store: Store | None = None) -> None:
+        directory = self._remembering(path, wall, store)
+        await directory.get(KEY)
+        await _settle(directory)
+        directory._executor.shutdown(wait=True)
+
+    def test_a_role_that_starts_while_the_store_is_down_knows_the_keys_in_use(self, tmp_path: Path) -> None:
+        async def scenario() -> None:
+            wall, store = Clock(), Store()
+            rule = Rule("k7", 5, 60, "key", "key_limit", frozenset({DataCategory.ERROR}))
+            store.known[KEY] = EdgeKey(client_key(KEY), (rule,), ())
+            await self._used(tmp_path / "keys.bin", wall, store)
+            wall.now += 600
+            store.down = True
+            directory = self._remembering(tmp_path / "keys.bin", wall, store)
+            assert await directory.get(KEY) == store.known[KEY]
+            with pytest.raises(KeysUnavailableError):
+                await directory.get("f" * 32)
+            directory.close()
+
+        asyncio.run(scenario())
+
+    def test_with_the_store_up_the_store_decides(self, tmp_path: Path) -> None:
+        async def scenario() -> None:
+            wall, store = Clock(), Store()
+            await self._used(tmp_path / "keys.bin", wall)
+            store.known[KEY] = EdgeKey(client_key(KEY, is_active=False), (), ())
+            directory = self._remembering(tmp_path / "keys.bin", wall, store)
+            found = await directory.get(KEY)
+            assert found is not None
+            assert not found.key.is_active
+            directory.close()
+
+        asyncio.run(scenario())
+
+    def test_an_hour_later_it_is_forgotten(self, tmp_path: Path) -> None:
+        async def scenario() -> None:
+            wall, store = Clock(), Store()
+            await self._used(tmp_path / "keys.bin", wall)
+            wall.now += edge_keys.OUTAGE_SECONDS + 1
+            store.down = True
+            directory = self._remembering(tmp_path / "keys.bin", wall, store)
+            with pytest.raises(KeysUnavailableError):
+                await directory.get(KEY)
+            directory.close()
+
+        asyncio.run(scenario())
+
+    def test_the_file_is_private_and_a_broken_one_is_ignored(self, tmp_path: Path) -> None:
+        path = tmp_path / "run" / "keys.bin"
+        asyncio.run(self._used(path, Clock()))
+        assert path.stat().st_mode & 0o077 == 0
+        assert [file.name for file in path.parent.iterdir()] == ["keys.bin"]
+        path.write_bytes(b"\x93garbage")
+        assert KeyMemory(path).load() == {}
+        path.unlink()
+        assert KeyMemory(path).load() == {}
+        KeyMemory(tmp_path / "keys.bin" / "no" / "folder").save({})

@@ -15,6 +15,7 @@ from dictamesh_sentry.config.load import get_settings
 from dictamesh_sentry.edge import endpoints
 from dictamesh_sentry.edge.error_page import error_page
 from dictamesh_sentry.edge.ingest import Ingest
+from dictamesh_sentry.edge.key_memory import KeyMemory
 from dictamesh_sentry.edge.keys import KeyDirectory
 from dictamesh_sentry.edge.loader import loader
 from dictamesh_sentry.edge.metrics import EdgeMetrics
@@ -75,7 +76,12 @@ class EdgeApplication:
             settings = get_settings()
             producer = get_edge_producer()
             self._ingest = Ingest(
-                settings, producer, get_blob_store(), KeyDirectory(), OutcomeAggregator(producer), new_limiter()
+                settings,
+                producer,
+                get_blob_store(),
+                KeyDirectory(memory=KeyMemory(settings.data_dir / "run" / "keys.bin")),
+                OutcomeAggregator(producer),
+                new_limiter(),
             )
         if not self._tickers:
             self._tickers = [

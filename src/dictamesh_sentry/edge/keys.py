@@ -11,7 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.db import InterfaceError, OperationalError, connection
 
@@ -20,12 +20,16 @@ from dictamesh_sentry.protocol.ratelimits import SCOPE_KEY, SCOPE_PROJECT
 from dictamesh_sentry.quotas.limiter import Rule
 from dictamesh_sentry.quotas.queries import quota_rules
 
+if TYPE_CHECKING:
+    from dictamesh_sentry.edge.key_memory import KeyMemory
+
 FRESH_SECONDS = 2.0
 STALE_SECONDS = 4.0
 # When the metadata store is down, a known key is good for this long.
 OUTAGE_SECONDS = 3600.0
 # How long a known key waits for the metadata store before that counts as down.
 PATIENCE_SECONDS = 1.0
+SAVE_SECONDS = 20.0
 _MAX_KNOWN = 50_000
 _MAX_UNKNOWN = 10_000
 _MAX_PENDING = 2_000
@@ -86,9 +90,16 @@ def _own_rules(key: ClientKey) -> list[Rule]:
 class KeyDirectory:
     """Looks keys up. Belongs to one event loop."""
 
-    def __init__(self, loader: Loader = load_edge_keys, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        loader: Loader = load_edge_keys,
+        clock: Callable[[], float] = time.monotonic,
+        memory: KeyMemory | None = None,
+    ) -> None:
         self._loader = loader
         self._clock = clock
+        self._memory = memory
+        self._saved = -SAVE_SECONDS
         self._known: OrderedDict[str, _Entry] = OrderedDict()
         self._unknown: OrderedDict[str, _Entry] = OrderedDict()
         self._pending: dict[str, asyncio.Future[EdgeKey | None]] = {}
@@ -96,6 +107,8 @@ class KeyDirectory:
         self._failing = False
         # One thread: it keeps one database connection, and keys asked for together are loaded together.
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="edge-keys")
+        for public_key, (value, age) in (memory.load() if memory else {}).items():
+            self._known[public_key] = _Entry(value, clock() - max(age, STALE_SECONDS + 1))
 
     def peek(self, public_key: str) -> EdgeKey | None:
         """The key when it can be answered from memory at once; a refresh is started when it is due."""
@@ -162,6 +175,16 @@ class KeyDirectory:
                     future.set_result(found.get(public_key))
                 else:
                     future.set_exception(KeysUnavailableError(str(error)))
+            if error is None:
+                self._save(loop)
+
+    def _save(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = self._clock()
+        if self._memory is None or now - self._saved < SAVE_SECONDS:
+            return
+        self._saved = now
+        known = {name: (entry.value, now - entry.loaded) for name, entry in self._known.items() if entry.value}
+        loop.run_in_executor(self._executor, self._memory.save, known)
 
     def _remember(self, public_key: str, value: EdgeKey | None) -> None:
         entry = _Entry(value, self._clock())
