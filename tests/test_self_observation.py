@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ import brotli
 import pytest
 
 from dictamesh_sentry.self_observation import _Brake
+from tests.support.topology import clean_environment
 
 _PROGRAM = """
 import structlog
@@ -62,8 +62,7 @@ def collector() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
 
 
 def _run(folder: Path, **environment: str) -> None:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("SENTRY_", "OTEL_"))}
-    clean |= {"SENTRY_DATA_DIR": str(folder), **environment}
+    clean = clean_environment() | {"SENTRY_DATA_DIR": str(folder), **environment}
     subprocess.run([sys.executable, "-c", _PROGRAM], env=clean, check=True, timeout=60, capture_output=True)
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.topology import clean_environment
+
 
 def _upgrade(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SENTRY_", "DJANGO_"))}
     command = [sys.executable, "-m", "dictamesh_sentry", "upgrade", *options]
-    environment["SENTRY_DATA_DIR"] = str(folder)
+    environment = clean_environment() | {"SENTRY_DATA_DIR": str(folder)}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -30,8 +30,7 @@ def test_a_check_changes_nothing_and_fails_until_the_schemas_are_there(tmp_path:
 
 @pytest.mark.server
 def test_a_check_waits_for_another_process_to_upgrade(tmp_path: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SENTRY_", "DJANGO_"))}
-    environment["SENTRY_DATA_DIR"] = str(tmp_path)
+    environment = clean_environment() | {"SENTRY_DATA_DIR": str(tmp_path)}
     waiting = subprocess.Popen(
         [sys.executable, "-m", "dictamesh_sentry", "upgrade", "--check", "--wait", "60"], env=environment
     )

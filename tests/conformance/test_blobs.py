@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import io
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from dictamesh_sentry.blobs.filesystem import BlobNotFoundError, FilesystemBlobStore
 from dictamesh_sentry.blobs.interface import BlobStore
 from dictamesh_sentry.blobs.s3 import S3BlobStore, connect
 from dictamesh_sentry.config.load import build_settings
+from tests.support.s3 import create_bucket, running_s3
 
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
-    """A server that speaks S3, from the moto library, on a free port."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with running_s3() as endpoint:
+        yield endpoint
 
 
 def _filesystem(_: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
@@ -33,7 +28,7 @@ def _filesystem(_: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
 
 def _s3(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
     endpoint, bucket = request.getfixturevalue("s3_endpoint"), f"b{uuid.uuid4().hex}"
-    urllib.request.urlopen(urllib.request.Request(f"{endpoint}/{bucket}", method="PUT"))
+    create_bucket(endpoint, bucket)
     environ = {
         "SENTRY_FILESTORE_BACKEND": "s3",
         "SENTRY_FILESTORE_BUCKET": bucket,

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import tarfile
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,8 +23,9 @@ from dictamesh_sentry.ops.backup.restore import verify
 from tests.ops.installation import UNDER_WAY, Installation
 from tests.support.postgres import running_postgres
 from tests.support.requirements import require
-from tests.support.server import free_port, running_server, start
-from tests.support.topology import STORE_PASSWORD, Store, clean_environment
+from tests.support.s3 import create_bucket, running_s3
+from tests.support.server import running_server, start
+from tests.support.topology import running_store
 
 # Not of the installation: sessions are left out, offsets belong to the stream that is left behind.
 _NOT_RESTORED = ("django_session", "stream_offset")
@@ -76,36 +76,18 @@ def saved(seeded: Installation, tmp_path_factory: pytest.TempPathFactory) -> Pat
 @contextmanager
 def servers(folder: Path) -> Iterator[Installation]:
     """PostgreSQL, the engine of ClickHouse behind its own protocol, and S3."""
-    from moto.server import ThreadedMotoServer
-
     for name in ("store", "data"):
         (folder / name).mkdir(parents=True)
     with ExitStack() as stack:
         postgres = stack.enter_context(running_postgres())
-        s3 = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        s3.start()
-        stack.callback(s3.stop)
-        endpoint = "http://{}:{}".format(*s3.get_host_and_port())
-        urllib.request.urlopen(urllib.request.Request(f"{endpoint}/blobs", method="PUT"))
-        port = free_port()
-        own = {
-            "SENTRY_DATA_DIR": str(folder / "store"),
-            "SENTRY_STORE_PORT": str(port),
-            "SENTRY_STORE_USER": "sentry",
-            "SENTRY_STORE_PASSWORD": STORE_PASSWORD,
-            "DICTAMESH_STORE_SYNC": "0",
-        }
-        store = Store("store", ["run", "store"], clean_environment() | own, folder / "store.log", port=port)
-        store.start()
-        stack.callback(store.kill)
+        endpoint = stack.enter_context(running_s3())
+        create_bucket(endpoint, "blobs")
+        store = stack.enter_context(running_store(folder / "store", DICTAMESH_STORE_SYNC="0"))
         yield Installation.at(
             folder / "data",
             **postgres.environment,
             SENTRY_DB_SSLMODE="disable",
-            SENTRY_CLICKHOUSE_HOST="127.0.0.1",
-            SENTRY_CLICKHOUSE_PORT=str(port),
-            SENTRY_CLICKHOUSE_USER="sentry",
-            SENTRY_CLICKHOUSE_PASSWORD=STORE_PASSWORD,
+            **store.client_environment,
             SENTRY_SECRET_KEY="another-key-" + "x" * 50,
             SENTRY_FILESTORE_BACKEND="s3",
             SENTRY_FILESTORE_BUCKET="blobs",

@@ -63,6 +63,16 @@ class Store(Role):
 
     port: int = 0
 
+    @property
+    def client_environment(self) -> dict[str, str]:
+        """What makes the product use it."""
+        return {
+            "SENTRY_CLICKHOUSE_HOST": "127.0.0.1",
+            "SENTRY_CLICKHOUSE_PORT": str(self.port),
+            "SENTRY_CLICKHOUSE_USER": "sentry",
+            "SENTRY_CLICKHOUSE_PASSWORD": self.environment["SENTRY_STORE_PASSWORD"],
+        }
+
     def start(self) -> None:
         super().start()
         wait_for(f"http://127.0.0.1:{self.port}/ping", self)
@@ -132,6 +142,26 @@ def wait_for(url: str, role: Role, seconds: float = 60) -> None:
 
 
 @contextmanager
+def running_store(folder: Path, password: str = STORE_PASSWORD, **environment: str) -> Iterator[Store]:
+    """The engine of ClickHouse on a free port and an existing folder, until the block ends."""
+    port = free_port()
+    own = {
+        "SENTRY_DATA_DIR": str(folder),
+        "SENTRY_STORE_PORT": str(port),
+        "SENTRY_STORE_USER": "sentry",
+        "SENTRY_STORE_PASSWORD": password,
+        **environment,
+    }
+    log = folder.with_suffix(".log")
+    store = Store("store", ["run", "store"], clean_environment() | own, log, port=port)
+    try:
+        store.start()
+        yield store
+    finally:
+        store.kill()
+
+
+@contextmanager
 def running_stores(
     folder: Path, *, passwords: Mapping[str, str] | None = None, extra: Mapping[str, str] | None = None
 ) -> Iterator[Topology]:
@@ -146,25 +176,13 @@ def running_stores(
         postgres = stack.enter_context(running_postgres(secret["postgres"]))
         redis = stack.enter_context(running_redis(folder / "redis", password=secret["redis"]))
         broker = stack.enter_context(running_broker(folder / "kafka"))
-        port = free_port()
-        own = {
-            "SENTRY_DATA_DIR": str(folder / "store"),
-            "SENTRY_STORE_PORT": str(port),
-            "SENTRY_STORE_USER": "sentry",
-            "SENTRY_STORE_PASSWORD": secret["store"],
-        }
-        store = Store("store", ["run", "store"], clean_environment() | own, folder / "store.log", port=port)
-        stack.callback(store.kill)
-        store.start()
+        store = stack.enter_context(running_store(folder / "store", secret["store"]))
         environment = {
             **postgres.environment,
             **redis.environment,
             "SENTRY_KAFKA_HOSTS": broker.hosts,
             "SENTRY_KAFKA_PARTITIONS": "4",
-            "SENTRY_CLICKHOUSE_HOST": "127.0.0.1",
-            "SENTRY_CLICKHOUSE_PORT": str(port),
-            "SENTRY_CLICKHOUSE_USER": "sentry",
-            "SENTRY_CLICKHOUSE_PASSWORD": secret["store"],
+            **store.client_environment,
             "SENTRY_SECRET_KEY": "test-key-" + "x" * 50,
             "SENTRY_FILESTORE_LOCATION": str(folder / "files"),
             "SENTRY_MAIL_BACKEND": "dummy",

@@ -101,6 +101,38 @@ def current_address() -> Address:
     )
 
 
+def connect(address: Address, *, client_name: str = "dictamesh-sentry") -> Client:
+    """A driver's client of its own; the caller closes it. Raises the driver's errors."""
+    client = clickhouse_connect.get_client(
+        host=address.host,
+        port=address.port,
+        secure=address.secure,
+        ca_cert=address.ca_cert,
+        username=address.user,
+        password=address.password,
+        database=address.database,
+        compress=False if address.embedded else "zstd",
+        client_name=client_name,
+        connect_timeout=5,
+        send_receive_timeout=_COMMAND_SECONDS + 30,
+        tz_mode="aware",
+        query_limit=0,
+        pool_mgr=get_pool_manager(maxsize=_POOL_SIZE, ca_cert=address.ca_cert),
+    )
+    if _FAULTY_SETTING in client.server_settings:
+        client.set_client_setting(_FAULTY_SETTING, 0)
+    return client
+
+
+def insert_settings() -> dict[str, Any]:
+    """Settings of one insert. Its token makes a block that the driver or we send again, after a connection was lost,
+    count as the same block."""
+    settings: dict[str, Any] = {"insert_deduplication_token": uuid.uuid4().hex, "insert_deduplicate": 1}
+    if get_settings().clickhouse_cluster:
+        settings["insert_quorum"] = "auto"  # acknowledged by one replica only, rows would die with it
+    return settings
+
+
 class _Refused(Exception):
     """The connection failed; another attempt on a fresh address may work."""
 
@@ -154,10 +186,7 @@ class ClickHouseStore:
             return
         _record(f"INSERT INTO {table}")
         key = (table, tuple(columns))
-        # The token makes a block the driver or we send again, after a connection was lost, count as the same block.
-        settings: dict[str, Any] = {"insert_deduplication_token": uuid.uuid4().hex, "insert_deduplicate": 1}
-        if get_settings().clickhouse_cluster:
-            settings["insert_quorum"] = "auto"  # acknowledged by one replica only, rows would die with it
+        settings = insert_settings()
 
         def send(client: Client) -> None:
             types = self._column_types.get(key)
@@ -227,25 +256,7 @@ class ClickHouseStore:
     def _connect(self, address: Address) -> Client:
         self._address = address
         try:
-            client = clickhouse_connect.get_client(
-                host=address.host,
-                port=address.port,
-                secure=address.secure,
-                ca_cert=address.ca_cert,
-                username=address.user,
-                password=address.password,
-                database=address.database,
-                compress=False if address.embedded else "zstd",
-                client_name="dictamesh-sentry",
-                connect_timeout=5,
-                send_receive_timeout=_COMMAND_SECONDS + 30,
-                tz_mode="aware",
-                query_limit=0,
-                pool_mgr=get_pool_manager(maxsize=_POOL_SIZE, ca_cert=address.ca_cert),
-            )
-            if _FAULTY_SETTING in client.server_settings:
-                client.set_client_setting(_FAULTY_SETTING, 0)
-            return client
+            return connect(address)
         except Error as error:
             translated = _translated(error)
             if isinstance(translated, QueryError):

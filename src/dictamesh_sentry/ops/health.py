@@ -13,7 +13,7 @@ from dictamesh_sentry import __version__
 from dictamesh_sentry.config.load import get_settings
 from dictamesh_sentry.eventstore.client import get_store
 from dictamesh_sentry.eventstore.interface import QueryError, QueryTimeoutError, StoreUnavailableError
-from dictamesh_sentry.processing.models import DeadLetter
+from dictamesh_sentry.ops.dlq import count_letters
 from dictamesh_sentry.protocol.messages import TOPICS
 from dictamesh_sentry.streams.factory import spooled_messages, stream_folder, stream_lags
 from dictamesh_sentry.streams.interface import StreamUnavailableError
@@ -56,7 +56,7 @@ def _disk() -> dict[str, Any]:
 
 
 def _dead_letters() -> dict[str, Any]:
-    return {"waiting": DeadLetter.objects.filter(date_replayed__isnull=True).count()}
+    return {"waiting": count_letters()}
 
 
 CHECKS: dict[str, Callable[[], dict[str, Any]]] = {

@@ -15,7 +15,7 @@ from pathlib import Path
 from django.db import DatabaseError, connection
 
 from dictamesh_sentry.config.load import get_settings
-from dictamesh_sentry.processing.models import DeadLetter
+from dictamesh_sentry.ops.dlq import count_letters
 from dictamesh_sentry.protocol.messages import TOPICS
 from dictamesh_sentry.streams.factory import spooled_messages, stream_lags
 from dictamesh_sentry.streams.interface import StreamUnavailableError
@@ -92,7 +92,7 @@ class _Observer:
         except StreamUnavailableError:
             found.lags = {}
         try:
-            found.dead_letters = DeadLetter.objects.filter(date_replayed__isnull=True).count()
+            found.dead_letters = count_letters()
         except DatabaseError:
             found.dead_letters = None
         finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -12,6 +11,7 @@ from django.utils import timezone
 
 from dictamesh_sentry.processing.locks import Locks, new_locks
 from dictamesh_sentry.processing.models import PeriodicRun
+from dictamesh_sentry.processing.pause import pause
 from dictamesh_sentry.tasks.queue import QUEUE_ERRORS, PeriodicTask, load_tasks
 
 log = structlog.get_logger(__name__)
@@ -49,7 +49,7 @@ def _wait_for_turn(locks: Locks, should_stop: Callable[[], bool]) -> bool:
             if not waiting:
                 log.info("another cron is running; waiting for it to end")
                 waiting = True
-        _pause(_WAIT_SECONDS, should_stop)
+        pause(_WAIT_SECONDS, should_stop)
     return False
 
 
@@ -76,10 +76,4 @@ def _tick(locks: Locks, should_stop: Callable[[], bool]) -> None:
         except TASK_ERRORS as error:
             log.warning("cannot enqueue periodic tasks", error=f"{type(error).__name__}: {error}")
             connection.close()
-        _pause(TICK_SECONDS, should_stop)
-
-
-def _pause(seconds: float, should_stop: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and not should_stop():
-        time.sleep(0.1)
+        pause(TICK_SECONDS, should_stop)

@@ -17,6 +17,7 @@ from dictamesh_sentry.processing.availability import UNAVAILABLE
 from dictamesh_sentry.processing.hooks import on_stored_events, stored_event_hooks
 from dictamesh_sentry.processing.models import DeadLetter
 from dictamesh_sentry.processing.offsets import OffsetConflictError, advance, starting_offsets
+from dictamesh_sentry.processing.pause import pause
 from dictamesh_sentry.protocol.messages import TOPIC_EVENTS, StoredEventMessage, decode_stored_event
 from dictamesh_sentry.streams.factory import get_consumer
 from dictamesh_sentry.streams.interface import Consumer, Message
@@ -136,9 +137,7 @@ def run_forwarder(commit_batch_size: int = 100, should_stop: Callable[[], bool] 
                 log.warning("post-processing waits for a store", error=str(error))
             connection.close()
             rewound = False
-            deadline = time.monotonic() + backoff
+            pause(backoff, should_stop)
             backoff = min(_MAX_BACKOFF, backoff * 2)
-            while time.monotonic() < deadline and not should_stop():
-                time.sleep(0.05)
     consumer.close()
     connection.close()

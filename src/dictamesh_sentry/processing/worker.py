@@ -18,6 +18,7 @@ from dictamesh_sentry.processing.batch import Batch
 from dictamesh_sentry.processing.consumer import GROUP, BatchProcessor, Stores
 from dictamesh_sentry.processing.offsets import OffsetConflictError, starting_offsets
 from dictamesh_sentry.processing.outcomes import OutcomesLoop
+from dictamesh_sentry.processing.pause import pause
 from dictamesh_sentry.processing.pool import pure_steps
 from dictamesh_sentry.processing.results import Failure
 from dictamesh_sentry.projects.queries import project_config
@@ -164,11 +165,8 @@ class IngestLoop:
         connection.close()
         if attempt in (1, 5) or attempt % 20 == 0:
             log.warning("waiting for a store", error=f"{type(error).__name__}: {error}", attempt=attempt)
-        deadline = time.monotonic() + min(MAX_BACKOFF, 0.05 * 2 ** min(attempt, 10))
-        while time.monotonic() < deadline:
-            if self._should_stop():
-                raise Stopped
-            time.sleep(0.05)
+        if pause(min(MAX_BACKOFF, 0.05 * 2 ** min(attempt, 10)), self._should_stop):
+            raise Stopped
 
     def _adapt(self, batch: Batch) -> None:
         """Fewer messages a batch where they are big, so that memory stays bounded."""

@@ -38,7 +38,7 @@ class SharedLimiter(Limiter):
     async def sync(self) -> None:
         """Add what was counted since the last time, and learn what the others counted."""
         if self._breaker.is_open:
-            self._forget_past()
+            self._pending = _current(self._pending)
             return
         pending, self._pending = self._pending, {}
         if not pending:
@@ -66,13 +66,8 @@ class SharedLimiter(Limiter):
         self._pending.setdefault((rule.id, rule.window, int(now // rule.window)), 0)
         return super().exhausted(rule, now)
 
-    def _forget_past(self) -> None:
-        now = time.time()
-        self._pending = {key: count for key, count in self._pending.items() if key[2] == int(now // key[1])}
-
     def _exchange(self, pending: dict[tuple[str, int, int], int]) -> dict[tuple[str, int, int], int]:
-        now = time.time()
-        current = {key: count for key, count in pending.items() if key[2] == int(now // key[1])}
+        current = _current(pending)
         pipeline = self._redis.pipeline(transaction=False)
         for (rule_id, window, period), count in current.items():
             name = f"{KEY_PREFIX}limit:{rule_id}:{period}"
@@ -80,6 +75,12 @@ class SharedLimiter(Limiter):
             pipeline.expire(name, window + 60)
         answers = pipeline.execute() if current else []
         return dict(zip(current, map(int, answers[::2]), strict=True))
+
+
+def _current(pending: dict[tuple[str, int, int], int]) -> dict[tuple[str, int, int], int]:
+    """Without the windows that are over."""
+    now = time.time()
+    return {key: count for key, count in pending.items() if key[2] == int(now // key[1])}
 
 
 class SharedCounter:

@@ -7,7 +7,7 @@ import sqlite3
 import time
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -17,6 +17,10 @@ from dictamesh_sentry.streams.interface import Consumer, Producer, StreamUnavail
 from dictamesh_sentry.streams.local import LocalConsumer, LocalProducer
 from dictamesh_sentry.streams.local_log import group_lags, open_log, topic_path
 
+if TYPE_CHECKING:
+    from dictamesh_sentry.streams.kafka import KafkaProducer
+
+_DELIVERY_SECONDS = 10.0
 _EDGE_DELIVERY_SECONDS = 5.0
 _NOTE_SECONDS = 30.0
 _noted = 0.0
@@ -65,6 +69,17 @@ def _local_producer(settings: Settings) -> LocalProducer:
     )
 
 
+def _kafka_producer(settings: Settings, timeout: float) -> KafkaProducer:
+    from dictamesh_sentry.streams.kafka import KafkaProducer
+
+    return KafkaProducer(
+        kafka_connection(settings),
+        prefix=settings.kafka_topic_prefix,
+        compression=settings.kafka_compression,
+        timeout=timeout,
+    )
+
+
 @lru_cache(maxsize=1)
 def get_producer() -> Producer:
     """The producer of this process. Close it before the process ends, or let the process end: nothing that was
@@ -72,11 +87,7 @@ def get_producer() -> Producer:
     settings = get_settings()
     if not settings.kafka_hosts:
         return _local_producer(settings)
-    from dictamesh_sentry.streams.kafka import KafkaProducer
-
-    return KafkaProducer(
-        kafka_connection(settings), prefix=settings.kafka_topic_prefix, compression=settings.kafka_compression
-    )
+    return _kafka_producer(settings, _DELIVERY_SECONDS)
 
 
 @lru_cache(maxsize=1)
@@ -86,15 +97,9 @@ def get_edge_producer() -> Producer:
     settings = get_settings()
     if not settings.kafka_hosts:
         return get_producer()
-    from dictamesh_sentry.streams.kafka import KafkaProducer
     from dictamesh_sentry.streams.spool import SpoolingProducer
 
-    primary = KafkaProducer(
-        kafka_connection(settings),
-        prefix=settings.kafka_topic_prefix,
-        compression=settings.kafka_compression,
-        timeout=_EDGE_DELIVERY_SECONDS,
-    )
+    primary = _kafka_producer(settings, _EDGE_DELIVERY_SECONDS)
     return SpoolingProducer(primary, _local_producer(settings), stream_folder())
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.infrastructure.kubernetes.manifests import OURS, SECRET_KEYS, Container, Rendered, rendered
 from tests.support.load import until
+from tests.support.s3 import create_bucket, running_s3
 from tests.support.server import free_port
 from tests.support.topology import Role, Topology, clean_environment, running_stores, wait_for
 
@@ -34,11 +34,8 @@ def topology(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Topology]:
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with running_s3() as endpoint:
+        yield endpoint
 
 
 def _mapped(overlay: Rendered, container: Container, topology: Topology, port: int, s3: str) -> dict[str, str]:
@@ -96,7 +93,7 @@ def test_the_roles_start_and_take_an_event_in(name: str, topology: Topology, s3:
     environments = {one.name: _mapped(overlay, one, topology, port, s3) for one in ours}
     bucket = environments[ours[0].name].get("SENTRY_FILESTORE_BUCKET")
     if bucket:
-        urllib.request.urlopen(urllib.request.Request(f"{s3}/{bucket}", method="PUT"))
+        create_bucket(s3, bucket)
 
     migrate = next(one for one in ours if one.workload == "sentry-migrate")
     job = _run(topology, migrate, environments[migrate.name])

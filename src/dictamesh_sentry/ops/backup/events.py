@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import Error
 
-from dictamesh_sentry.config.load import get_settings
-from dictamesh_sentry.eventstore.client import current_address, get_store
+from dictamesh_sentry.eventstore.client import connect, current_address, get_store, insert_settings
 from dictamesh_sentry.eventstore.migrate import known_migrations
 from dictamesh_sentry.ops.backup.archive import EVENTS, BackupError
 
@@ -226,13 +223,10 @@ class Loader:
     def __init__(self, columns: Mapping[str, Sequence[str]], client: Client) -> None:
         self._columns = columns
         self._client = client
-        self._settings: dict[str, Any] = {"max_execution_time": _SECONDS}
-        if get_settings().clickhouse_cluster:
-            self._settings["insert_quorum"] = "auto"
 
     def insert(self, table: str, content: bytes) -> int:
         """Insert a member's rows; how many."""
-        settings = {**self._settings, "insert_deduplication_token": uuid.uuid4().hex}
+        settings = {**insert_settings(), "max_execution_time": _SECONDS}
         done = self._client.raw_insert(table, list(self._columns[table]), content, settings=settings, fmt="Native")
         return int(done.summary.get("written_rows", 0))
 
@@ -263,24 +257,12 @@ def erase() -> None:
 @contextmanager
 def _client() -> Iterator[Client]:
     """A connection for whole blocks of bytes, which the EventStore does not pass on."""
-    address = current_address()
     try:
-        client = clickhouse_connect.get_client(
-            host=address.host,
-            port=address.port,
-            secure=address.secure,
-            ca_cert=address.ca_cert,
-            username=address.user,
-            password=address.password,
-            database=address.database,
-            compress=False if address.embedded else "zstd",
-            client_name="dictamesh-sentry backup",
-            connect_timeout=5,
-            send_receive_timeout=_SECONDS + 30,
-        )
+        client = connect(current_address(), client_name="dictamesh-sentry backup")
         try:
             yield client
         finally:
             client.close()
+            client.close_connections()  # the pool is this client's own
     except Error as error:
         raise BackupError(f"the event store failed: {error}") from error

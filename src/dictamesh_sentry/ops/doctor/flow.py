@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from dictamesh_sentry.accounts.models import User
 from dictamesh_sentry.config.schema import Settings
+from dictamesh_sentry.ops.dlq import count_letters
 from dictamesh_sentry.ops.doctor.findings import Found, failure, ok, skipped, warning
 from dictamesh_sentry.ops.doctor.machine import product_runs
-from dictamesh_sentry.processing.models import DeadLetter, PeriodicRun
+from dictamesh_sentry.processing.models import PeriodicRun
 from dictamesh_sentry.protocol.messages import TOPICS
 from dictamesh_sentry.streams.factory import kafka_connection, spooled_messages, stream_lags
 
@@ -96,7 +97,7 @@ def lag(settings: Settings) -> Iterator[Found]:
 
 def dead_letters(_settings: Settings) -> Iterator[Found]:
     """Messages nobody could process."""
-    waiting = DeadLetter.objects.filter(date_replayed__isnull=True).count()
+    waiting = count_letters()
     if waiting:
         yield warning(
             f"{waiting} messages could not be processed",
