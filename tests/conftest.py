@@ -48,7 +48,8 @@ def event_store(_event_store_process: None) -> Iterator[EventStore]:
     from dictamesh_sentry.eventstore.client import get_store
 
     store = get_store()
-    store.command("TRUNCATE TABLE events")
+    for table in ("events", "spans"):
+        store.command(f"TRUNCATE TABLE {table}")
     return store
 
 

@@ -36,6 +36,8 @@ INSTALLED_APPS = [
     "dictamesh_sentry.releases",
     "dictamesh_sentry.issues",
     "dictamesh_sentry.feedback",
+    "dictamesh_sentry.profiling",
+    "dictamesh_sentry.tracing",
     "dictamesh_sentry.quotas",
     "dictamesh_sentry.processing",
     "dictamesh_sentry.ops",

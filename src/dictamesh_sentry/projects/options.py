@@ -39,6 +39,34 @@ class ScrubOptions(msgspec.Struct, omit_defaults=True):
     pii_config: dict[str, Any] = {}
 
 
+class SamplingRule(msgspec.Struct, omit_defaults=True):
+    """Keeps a share of the transactions it matches. Empty conditions match everything; globs, case ignored.
+
+    ``rate`` is the share kept, from 0 to 1. The first rule that matches decides.
+    """
+
+    rate: float = 1.0
+    transaction: str = ""
+    environment: str = ""
+    release: str = ""
+
+
+class DetectorOptions(msgspec.Struct, omit_defaults=True):
+    """One detector of performance issues: whether it runs, and its thresholds where they differ from the defaults."""
+
+    enabled: bool = True
+    thresholds: dict[str, float] = {}
+
+
+class PerformanceOptions(msgspec.Struct, omit_defaults=True):
+    """Performance monitoring. ``apdex_threshold`` is in milliseconds; ``detectors`` by the detector's name."""
+
+    apdex_threshold: int = 300
+    sampling_rules: list[SamplingRule] = []
+    detectors: dict[str, DetectorOptions] = {}
+    duration_regressions: bool = True
+
+
 class ProjectOptions(msgspec.Struct, omit_defaults=True):
     """Everything configurable about a project that is not a column."""
 
@@ -56,6 +84,7 @@ class ProjectOptions(msgspec.Struct, omit_defaults=True):
     default_environment: str = ""
     subject_prefix: str = ""
     subject_template: str = "$shortID - $title"
+    performance: PerformanceOptions = msgspec.field(default_factory=PerformanceOptions)
     highlight_tags: list[str] = msgspec.field(
         default_factory=lambda: ["handled", "level", "environment", "release", "user", "url", "transaction"]
     )

@@ -1,0 +1,1 @@
+"""Profiles: flame graphs of what ran."""

@@ -1,0 +1,1 @@
+"""Transactions, spans and traces: what may be asked of them."""
