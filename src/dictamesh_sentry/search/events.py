@@ -7,12 +7,22 @@ import uuid
 from collections.abc import Callable
 
 from dictamesh_sentry.search.ast import And, Filter, FreeText, Has, Key, Node, Or, Value
-from dictamesh_sentry.search.conditions import Binder, Condition, like_pattern
+from dictamesh_sentry.search.conditions import Binder, Condition
 from dictamesh_sentry.search.context import SearchContext
 from dictamesh_sentry.search.errors import SearchError
 from dictamesh_sentry.search.fields import PRIORITIES, UNSUPPORTED, Field, find_field
+from dictamesh_sentry.search.matching import (
+    contains,
+    is_number,
+    match_date,
+    match_numbers,
+    match_value,
+    match_values,
+    negated,
+    only_equality,
+)
 from dictamesh_sentry.search.releases import named_releases, semver_releases, versions
-from dictamesh_sentry.search.values import DateRange, parse_boolean, parse_date, parse_number
+from dictamesh_sentry.search.values import parse_boolean, parse_number
 
 MESSAGE_COLUMNS = ("title", "message", "culprit", "transaction")
 _USER_KINDS = {"id": "user_id", "email": "user_email", "username": "user_username", "ip": "user_ip"}
@@ -58,7 +68,7 @@ class EventCompiler:
     def term(self, term: Filter | Has | FreeText) -> str:
         """One term."""
         if isinstance(term, FreeText):
-            return self._contains(term.value, whole=False)
+            return contains(self.binder, MESSAGE_COLUMNS, term.value, whole=False)
         if isinstance(term, Has):
             present = self._present(term.key)
             return f"NOT ({present})" if term.negated else f"({present})"
@@ -88,63 +98,39 @@ class EventCompiler:
 
     # Text
 
-    def _match(self, column: str, value: Value) -> str:
-        """One value against one text expression, unnegated."""
-        if value.is_pattern:
-            return f"{column} ILIKE {self.binder.text(like_pattern(value))}"
-        return f"{column} = {self.binder.text(value.text)}"
-
     def _text(self, field: Field, term: Filter) -> str:
-        _only_equality(field.key, term)
-        return _negated(term, self._text_match(field.column, field.array, term))
+        only_equality(field.key, term)
+        return negated(term, self._text_match(field.column, field.array, term))
 
     def _text_match(self, column: str, array: bool, term: Filter) -> str:
-        plain = [value for value in term.values if not value.is_pattern]
-        patterns = [value for value in term.values if value.is_pattern]
-        element = "element" if array else column
-        tests = [self._match(element, value) for value in patterns]
-        if len(plain) == 1:
-            tests.append(self._match(element, plain[0]))
-        elif plain:
-            tests.append(f"{element} IN {self.binder.texts(value.text for value in plain)}")
-        test = " OR ".join(tests)
         if not array:
-            return test
+            return match_values(self.binder, column, term.values)
+        test = match_values(self.binder, "element", term.values)
         if len(term.values) == 1 and not term.is_list and term.value.pieces == ("",):
             return f"NOT arrayExists(element -> element != '', {column})"
         return f"arrayExists(element -> {test}, {column})"
 
-    def _contains(self, value: Value, *, whole: bool) -> str:
-        """Case-insensitive search in what an event says of itself. ``whole``: a pattern must match a whole text."""
-        if value.is_pattern:
-            pattern = like_pattern(value if whole else Value(("", *value.pieces, "")))
-            bound = self.binder.text(pattern)
-            tests = [f"{column} ILIKE {bound}" for column in MESSAGE_COLUMNS]
-        else:
-            bound = self.binder.text(value.text)
-            tests = [f"positionCaseInsensitiveUTF8({column}, {bound}) > 0" for column in MESSAGE_COLUMNS]
-        return "(" + " OR ".join(tests) + ")"
-
     def _message(self, field: Field, term: Filter) -> str:
-        _only_equality(field.key, term)
+        only_equality(field.key, term)
         tests = [
-            "message = ''" if value.pieces == ("",) else self._contains(value, whole=True) for value in term.values
+            "message = ''" if value.pieces == ("",) else contains(self.binder, MESSAGE_COLUMNS, value, whole=True)
+            for value in term.values
         ]
-        return _negated(term, " OR ".join(tests))
+        return negated(term, " OR ".join(tests))
 
     def _map_value(self, term: Filter) -> str:
         """A tag or feature flag, as text or, when asked or compared, as a number."""
         column = "flags" if term.key.kind == "flag" else "tags"
         expression = f"{column}[{self.binder.text(term.key.name)}]"
         compared = term.operator not in ("=", "!=")
-        if term.key.value_type == "number" or (compared and not term.key.value_type and _is_number(term.value)):
+        if term.key.value_type == "number" or (compared and not term.key.value_type and is_number(term.value)):
             return self._numbers(f"toFloat64OrNull({expression})", term)
         if term.key.value_type == "boolean":
             values = [str(parse_boolean(term.key.text, value)).lower() for value in term.values]
-            return _negated(term, f"lower({expression}) IN {self.binder.texts(values)}")
+            return negated(term, f"lower({expression}) IN {self.binder.texts(values)}")
         if compared:
-            _only_equality(term.key.text, term)
-        return _negated(term, self._text_match(expression, False, term))
+            only_equality(term.key.text, term)
+        return negated(term, self._text_match(expression, False, term))
 
     # Typed
 
@@ -154,19 +140,15 @@ class EventCompiler:
 
     def _numbers(self, expression: str, term: Filter) -> str:
         numbers = [parse_number(term.key.text, value) for value in term.values]
-        if term.is_list:
-            test = f"has({self.binder.bind(numbers, 'Array(Float64)')}, {expression})"
-            return f"ifNull({'NOT ' if term.effective_operator == '!=' else ''}({test}), 0)"
-        bound = self.binder.bind(numbers[0], "Float64")
-        return f"ifNull({expression} {term.effective_operator} {bound}, 0)"
+        return match_numbers(self.binder, expression, numbers, term)
 
     def _boolean(self, field: Field, term: Filter) -> str:
-        _only_equality(field.key, term)
+        only_equality(field.key, term)
         wanted = [parse_boolean(field.key, value) for value in term.values]
         expression = field.column if field.column.startswith("(") else f"({field.column} IN ('true', '1'))"
         known = self._known(field)
         tests = [expression if value else f"NOT {expression}" for value in dict.fromkeys(wanted)]
-        return _negated(term, f"{known} AND ({' OR '.join(tests)})")
+        return negated(term, f"{known} AND ({' OR '.join(tests)})")
 
     def _known(self, field: Field) -> str:
         """When a boolean has a value at all. An error of unknown handling counts as handled."""
@@ -175,26 +157,10 @@ class EventCompiler:
         return f"{field.column} != ''" if field.column.startswith("contexts") else "1"
 
     def _date(self, field: Field, term: Filter) -> str:
-        if term.is_list:
-            raise SearchError(f"{field.key}: takes one date.", term.span.position, term.span.length)
-        if term.operator in ("=", "!="):
-            window = parse_date(field.key, term.operator, term.value, self.context.now)
-            return _negated(term, self._window(field.column, window))
-        window = parse_date(field.key, term.effective_operator, term.value, self.context.now)
-        return f"({self._window(field.column, window)})"
-
-    def _window(self, column: str, window: DateRange) -> str:
-        tests = []
-        if window.lower is not None:
-            operator = ">=" if window.lower_inclusive else ">"
-            tests.append(f"{column} {operator} {self.binder.bind(window.lower, _TIME)}")
-        if window.upper is not None:
-            operator = "<=" if window.upper_inclusive else "<"
-            tests.append(f"{column} {operator} {self.binder.bind(window.upper, _TIME)}")
-        return " AND ".join(tests)
+        return match_date(self.binder, field.column, _TIME, field.key, term, self.context)
 
     def _device_class(self, field: Field, term: Filter) -> str:
-        _only_equality(field.key, term)
+        only_equality(field.key, term)
         names: list[str] = []
         for value in term.values:
             if value.text not in PRIORITIES:
@@ -205,10 +171,10 @@ class EventCompiler:
                     f"Use one of {', '.join(PRIORITIES)}.",
                 )
             names += [value.text, _DEVICE_CLASSES[value.text]]
-        return _negated(term, f"{field.column} IN {self.binder.texts(names)}")
+        return negated(term, f"{field.column} IN {self.binder.texts(names)}")
 
     def _uuid(self, field: Field, term: Filter) -> str:
-        _only_equality(field.key, term)
+        only_equality(field.key, term)
         ids: list[uuid.UUID] = []
         for value in term.values:
             try:
@@ -220,13 +186,13 @@ class EventCompiler:
                     value.span.length,
                     "Write 32 hexadecimal digits.",
                 ) from None
-        return _negated(term, f"has({self.binder.bind(ids, 'Array(UUID)')}, {field.column})")
+        return negated(term, f"has({self.binder.bind(ids, 'Array(UUID)')}, {field.column})")
 
     # References
 
     def _user(self, field: Field, term: Filter) -> str:
-        _only_equality(field.key, term)
-        return _negated(term, " OR ".join(self._one_user(value) for value in term.values))
+        only_equality(field.key, term)
+        return negated(term, " OR ".join(self._one_user(value) for value in term.values))
 
     def _one_user(self, value: Value) -> str:
         if value.pieces == ("",):
@@ -234,29 +200,29 @@ class EventCompiler:
         kind = _USER_KIND.match(value.pieces[0])
         if kind:
             rest = Value((value.pieces[0][kind.end() :], *value.pieces[1:]), value.span)
-            return self._match(_USER_KINDS[kind[1]], rest)
-        return "(" + " OR ".join(self._match(column, value) for column in _USER_KINDS.values()) + ")"
+            return match_value(self.binder, _USER_KINDS[kind[1]], rest)
+        return "(" + " OR ".join(match_value(self.binder, column, value) for column in _USER_KINDS.values()) + ")"
 
     def _release(self, field: Field, term: Filter) -> str:
-        _only_equality(field.key, term)
+        only_equality(field.key, term)
         if any(value.text == "latest" for value in term.values):
             chosen = versions(named_releases(term, self.context) or [])
-            return _negated(term, f"{field.column} IN {self.binder.texts(chosen)}")
-        return _negated(term, self._text_match(field.column, False, term))
+            return negated(term, f"{field.column} IN {self.binder.texts(chosen)}")
+        return negated(term, self._text_match(field.column, False, term))
 
     def _semver(self, field: Field, term: Filter) -> str:
         chosen = versions(semver_releases(term, self.context))
-        return _negated(term, f"{field.column} IN {self.binder.texts(chosen)}")
+        return negated(term, f"{field.column} IN {self.binder.texts(chosen)}")
 
     def _project(self, field: Field, term: Filter) -> str:
-        _only_equality(field.key, term)
+        only_equality(field.key, term)
         ids = [project_of(value, self.context) for value in term.values]
-        return _negated(term, f"{field.column} IN {self.binder.bind(ids, 'Array(UInt64)')}")
+        return negated(term, f"{field.column} IN {self.binder.bind(ids, 'Array(UInt64)')}")
 
     def _issue(self, field: Field, term: Filter) -> str:
-        _only_equality(field.key, term)
+        only_equality(field.key, term)
         ids = [issue_of(field.key, value, self.context) for value in term.values]
-        return _negated(term, f"issue_id IN {self.binder.bind(ids, 'Array(UInt64)')}")
+        return negated(term, f"issue_id IN {self.binder.bind(ids, 'Array(UInt64)')}")
 
     # Presence
 
@@ -283,28 +249,6 @@ _PRESENCE = {
     "error.unhandled": "handled != 'unknown'",
     "error.main_thread": "main_thread != 'unknown'",
 }
-
-
-def _negated(term: Filter, test: str) -> str:
-    return f"NOT ({test})" if term.effective_operator == "!=" else f"({test})"
-
-
-def _is_number(value: Value) -> bool:
-    try:
-        parse_number("", value)
-    except SearchError:
-        return False
-    return True
-
-
-def _only_equality(key: str, term: Filter) -> None:
-    if term.operator not in ("=", "!="):
-        raise SearchError(
-            f"{key}: cannot be compared with {term.operator}.",
-            term.span.position,
-            term.span.length,
-            f"Write {key}:value, or !{key}:value for anything else.",
-        )
 
 
 def _reject_unsupported(key: Key) -> None:
