@@ -339,18 +339,43 @@ class TestCron:
         assert edge.request("GET", f"{API}/cron/nightly/{UNKNOWN_KEY}/?status=ok").status == 403
 
 
+def otlp_export(signal: str, *, elements: int, protobuf: bool) -> bytes:
+    """An export request of ``elements`` nearly empty elements in two scopes."""
+    path = {"traces": ("resourceSpans", "scopeSpans", "spans"), "logs": ("resourceLogs", "scopeLogs", "logRecords")}
+    if not protobuf:
+        resources, scopes, name = path[signal]
+        groups = [{name: [{}] * (elements - 1)}, {name: [{}]}]
+        return json.dumps({resources: [{"resource": {}, scopes: groups}]}).encode()
+    element = b"\x12\x03\x2a\x01x"  # field 2, holding field 5
+    first, second = element * (elements - 1), element
+    scopes_ = b"".join(b"\x12" + bytes([len(part)]) + part for part in (first, second))
+    return b"\x0a" + bytes([len(scopes_)]) + scopes_
+
+
 class TestNotOffered:
-    @pytest.mark.parametrize(("signal", "category"), [("traces", DataCategory.SPAN), ("logs", DataCategory.LOG_ITEM)])
-    @pytest.mark.parametrize(("kind", "body"), [("application/json", b"{}"), ("application/x-protobuf", b"")])
-    def test_otlp_is_answered_in_its_format(
-        self, edge: Edge, signal: str, category: DataCategory, kind: str, body: bytes
-    ) -> None:
+    @pytest.mark.parametrize("signal", ["traces", "logs"])
+    @pytest.mark.parametrize(("kind", "answered"), [("application/json", b"{}"), ("application/x-protobuf", b"")])
+    def test_otlp_goes_into_the_stream_as_it_came(self, edge: Edge, signal: str, kind: str, answered: bytes) -> None:
         path = f"{API}/integration/otlp/v1/{signal}"
-        packed = gzip.compress(b"payload")
-        answer = edge.post(path, packed, {"Content-Type": kind, "Content-Encoding": "gzip"})
-        assert (answer.status, answer.body, answer.headers["content-type"]) == (200, body, kind)
-        assert edge.reasons() == {(category, Outcome.INVALID, "feature_disabled", 1)}
+        body = otlp_export(signal, elements=3, protobuf="protobuf" in kind)
+        answer = edge.post(path, gzip.compress(body), {"Content-Type": kind, "Content-Encoding": "gzip"})
+        assert (answer.status, answer.body, answer.headers["content-type"]) == (200, answered, kind)
+        (item,) = edge.envelopes()[0].items
+        assert (item.payload, item.headers["integration"], item.headers["item_count"]) == (body, f"otlp_{signal}", 3)
+
+    @pytest.mark.parametrize("kind", ["application/json", "application/x-protobuf"])
+    def test_an_empty_export_is_fine(self, edge: Edge, kind: str) -> None:
+        body = b"{}" if "json" in kind else b""
+        assert edge.post(f"{API}/integration/otlp/v1/traces", body, {"Content-Type": kind}).status == 200
         assert edge.messages() == []
+
+    @pytest.mark.parametrize(
+        ("kind", "reason"), [("application/json", "invalid_json"), ("application/x-protobuf", "invalid_proto")]
+    )
+    def test_what_is_no_export_is_refused(self, edge: Edge, kind: str, reason: str) -> None:
+        answer = edge.post(f"{API}/integration/otlp/v1/traces", b"\x0a\xff", {"Content-Type": kind})
+        assert answer.status == 400
+        assert edge.reasons() == {(DataCategory.DEFAULT, Outcome.INVALID, reason, 1)}
 
     def test_otlp_errors_are_rpc_statuses(self, edge: Edge) -> None:
         path = f"{API}/integration/otlp/v1/traces"

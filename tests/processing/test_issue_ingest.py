@@ -25,7 +25,8 @@ NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 def facts(moment: datetime = NOW, **more: Any) -> Facts:
     values: dict[str, Any] = {
         "event_id": "e" * 32, "timestamp": moment, "title": "E: v", "culprit": "c", "level": "error", "type": "error",
-        "category": "error", "platform": "python", "logger": "", "metadata": {"type": "E"}, "is_unhandled": False,
+        "category": "error",
+        "issue_type": "error", "platform": "python", "logger": "", "metadata": {"type": "E"}, "is_unhandled": False,
         "priority": "medium", "release_id": None,
     }  # fmt: skip
     return Facts(**{**values, **more})

@@ -19,6 +19,7 @@ from dictamesh_sentry.projects import actions, bootstrap, dsn, queries
 from dictamesh_sentry.projects.models import Project, ProjectKey, ProjectRedirect
 from dictamesh_sentry.projects.options import load_options, load_organization_options
 from tests.support import factories
+from tests.support.spans import insert_spans
 
 pytestmark = pytest.mark.django_db
 
@@ -231,6 +232,7 @@ class TestDeletion:
                 "VALUES ({project:UInt64}, generateUUIDv4(), now(), now(), 90, 'yes', 'yes')",
                 {"project": row.pk},
             )
+            insert_spans(event_store, [{"project_id": row.pk}])
         actions.delete_project(owner, project)
         assert list(queries.visible_to(owner, organization)) == [kept]
         with pytest.raises(NotVisibleError):
@@ -241,7 +243,8 @@ class TestDeletion:
         tasks.delete_project_data.run(project.pk)
         tasks.delete_project_data.run(project.pk)
         assert list(Project.objects.all()) == [kept]
-        assert event_store.query("SELECT project_id FROM events") == [{"project_id": kept.pk}]
+        for table in ("events", "spans"):
+            assert event_store.query(f"SELECT project_id FROM {table}") == [{"project_id": kept.pk}]
 
     def test_live_projects_are_never_deleted_by_the_task(self, organization: Organization) -> None:
         from dictamesh_sentry.projects import tasks

@@ -161,7 +161,7 @@ def _serialize(project: Project, access: Access, shared: _Shared) -> ProjectBody
         "access": _scopes(access, teams),
         "features": FEATURES,
         "firstEvent": iso(project.first_event),
-        "firstTransactionEvent": False,
+        "firstTransactionEvent": project.first_transaction is not None,
         "hasAlertIntegration": False,
         "hasReplays": False,
         "hasProfiles": False,

@@ -23,6 +23,7 @@ from dictamesh_sentry.protocol.envelope import (
     parse_event_id,
 )
 from dictamesh_sentry.protocol.items import MAX_ENVELOPE, MAX_INTEGRATION_BODY, MAX_SMALL_BODY
+from dictamesh_sentry.protocol.otlp import MalformedExportError, count_elements
 
 Endpoint = Callable[[Ingest, Request, Route], Awaitable[Response]]
 
@@ -210,14 +211,39 @@ async def otlp(ingest: Ingest, request: Request, route: Route) -> Response:
     protobuf = content_type != "application/json"
     kind = _PROTOBUF.encode() if protobuf else JSON
     try:
-        if content_type not in (_PROTOBUF, "application/json"):
-            raise EdgeError(415, "unsupported content type", reason="content_type")
-        category = DataCategory.SPAN if route.endpoint == "otlp_traces" else DataCategory.LOG_ITEM
-        await _not_offered(ingest, request, route, category)
+        accepted = await _take_export(ingest, request, route, content_type)
     except EdgeError as error:
         ingest.count_error(request, error)
         return Response(error.status, _rpc_status(error, protobuf=protobuf), kind, error.headers)
-    return Response(200, b"" if protobuf else b"{}", kind)
+    return Response(200, b"" if protobuf else b"{}", kind, accepted.headers)
+
+
+async def _take_export(ingest: Ingest, request: Request, route: Route, content_type: str) -> Accepted:
+    """Put an OTLP export into the stream as it came: processing decodes it. Raises EdgeError."""
+    if content_type not in (_PROTOBUF, "application/json"):
+        raise EdgeError(415, "unsupported content type", reason="content_type")
+    sender = await _sender(ingest, request, route)
+    body = await _body(request, MAX_INTEGRATION_BODY)
+    protobuf = content_type == _PROTOBUF
+    try:
+        count = count_elements(body, route.endpoint.removeprefix("otlp_"), protobuf=protobuf)
+    except (MalformedExportError, RecursionError) as error:
+        reason = "invalid_proto" if protobuf else "invalid_json"
+        raise EdgeError(400, "invalid OTLP export", str(error), reason=reason) from None
+    if not count:
+        return Accepted(None, False, [])
+    headers = {
+        "type": "integration",
+        "integration": route.endpoint,
+        "content_type": content_type,
+        "item_count": count,
+        "length": len(body),
+    }
+    made = Envelope({}, [Item(headers, body)])
+    accepted = await ingest.accept(request, sender, made, None, internal=True)
+    if accepted.limited:
+        raise EdgeError(429, "rate limit exceeded", headers=accepted.headers)
+    return accepted
 
 
 def _rpc_status(error: EdgeError, *, protobuf: bool) -> bytes:

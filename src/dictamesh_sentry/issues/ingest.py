@@ -36,6 +36,7 @@ class Facts:
     level: str
     type: str
     category: str
+    issue_type: str
     platform: str
     logger: str
     metadata: dict[str, Any]
@@ -185,7 +186,7 @@ def _new_issue(candidate: Candidate, short_number: int) -> Issue:
         culprit=facts.culprit[:255],
         level=facts.level,
         category=facts.category,
-        type=facts.category,
+        type=facts.issue_type,
         platform=facts.platform,
         logger=facts.logger[:64],
         metadata=facts.metadata,

@@ -10,7 +10,15 @@ from dictamesh_sentry.issues.ingest import Candidate, Delta, Facts, HashKey
 from dictamesh_sentry.issues.regression import Occurrence
 from dictamesh_sentry.processing.grouping import group_event
 from dictamesh_sentry.processing.normalize import parse_event
-from dictamesh_sentry.processing.results import Attachment, EventRecord, Failure, MessageResult, Report
+from dictamesh_sentry.processing.results import (
+    Attachment,
+    EventRecord,
+    Failure,
+    LogGroup,
+    MessageResult,
+    Report,
+    SpanGroup,
+)
 from dictamesh_sentry.processing.rows import COLUMNS, to_datetime
 from dictamesh_sentry.processing.sightings import Known
 from dictamesh_sentry.projects.options import ProjectConfig
@@ -24,13 +32,16 @@ _PAYLOAD = COLUMNS.index("payload")
 
 @dataclass
 class Batch:
-    """``spans``: partition → (first offset, offset after the last). ``replayed``: events whose row exists already."""
+    """``ranges``: partition → (first offset, offset after the last). ``replayed``: events whose row exists already."""
 
     messages: dict[tuple[int, int], Message]
-    spans: dict[int, tuple[int, int]]
+    ranges: dict[int, tuple[int, int]]
     results: list[MessageResult] = field(default_factory=list)
     events: list[EventRecord] = field(default_factory=list)
     accepted: list[EventRecord] = field(default_factory=list)
+    spans: list[SpanGroup] = field(default_factory=list)
+    accepted_spans: list[SpanGroup] = field(default_factory=list)
+    logs: list[LogGroup] = field(default_factory=list)
     replayed: set[tuple[int, str]] = field(default_factory=set)
     failures: list[Failure] = field(default_factory=list)
     read_blobs: dict[tuple[int, int], str] = field(default_factory=dict)
@@ -40,21 +51,22 @@ class Batch:
     @classmethod
     def of(cls, messages: Sequence[Message]) -> Batch:
         """A batch of messages in the order of their partitions."""
-        spans: dict[int, tuple[int, int]] = {}
+        ranges: dict[int, tuple[int, int]] = {}
         for message in messages:
-            first, _ = spans.get(message.partition, (message.offset, 0))
-            spans[message.partition] = (first, message.offset + 1)
-        return cls({(message.partition, message.offset): message for message in messages}, spans)
+            first, _ = ranges.get(message.partition, (message.offset, 0))
+            ranges[message.partition] = (first, message.offset + 1)
+        return cls({(message.partition, message.offset): message for message in messages}, ranges)
 
     def restart(self) -> None:
         """Forget what storing decided, so that storing may begin again."""
         self.accepted = []
+        self.accepted_spans = []
         self.replayed = set()
         self.outcomes = list(self.pure_outcomes)
 
     def count(
         self,
-        subject: EventRecord | Attachment | Report,
+        subject: EventRecord | Attachment | Report | SpanGroup | LogGroup,
         category: DataCategory,
         outcome: Outcome,
         reason: str,
@@ -69,12 +81,18 @@ class Batch:
     def settle(self, event: EventRecord, outcome: Outcome, reason: str = "") -> None:
         """Count an event and everything that came with it under one outcome."""
         partition = event.partition
-        self.count(event, DataCategory(event.data_category), outcome, reason, partition=partition)
+        if event.data_category >= 0:
+            self.count(event, DataCategory(event.data_category), outcome, reason, partition=partition)
         for attachment in event.attachments:
             self.count_attachment(attachment, outcome, reason, partition)
         for report in event.reports:
             if report.source == "user_report":
                 self.count(report, DataCategory.FEEDBACK, outcome, reason, partition=partition)
+
+    def settle_group(self, group: SpanGroup | LogGroup, outcome: Outcome, reason: str = "") -> None:
+        """Count spans (and the transaction they are) or logs under one outcome."""
+        for category, quantity in group.quantities:
+            self.count(group, DataCategory(category), outcome, reason, quantity, partition=group.partition)
 
     def count_attachment(self, attachment: Attachment, outcome: Outcome, reason: str, partition: int) -> None:
         """Attachments count twice: their bytes and themselves."""
@@ -119,6 +137,7 @@ def facts_of(event: EventRecord, known: Known) -> Facts:
         level=event.level,
         type=event.type,
         category=event.category,
+        issue_type=event.issue_type,
         platform=event.platform,
         logger=event.logger,
         metadata=event.metadata,

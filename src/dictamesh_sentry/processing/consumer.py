@@ -19,13 +19,21 @@ from dictamesh_sentry.organizations.access import NotVisibleError
 from dictamesh_sentry.processing.batch import Batch, candidates, deltas
 from dictamesh_sentry.processing.companions import attachment_key, resolve_companions, store_companions
 from dictamesh_sentry.processing.dedupe import Stored, find_stored, split_duplicates
+from dictamesh_sentry.processing.dedupe_spans import (
+    find_stored_logs,
+    find_stored_spans,
+    new_log_rows,
+    split_duplicate_spans,
+)
 from dictamesh_sentry.processing.locks import exclusive
+from dictamesh_sentry.processing.logs import COLUMNS as LOG_COLUMNS
 from dictamesh_sentry.processing.models import DeadLetter
 from dictamesh_sentry.processing.offsets import advance, check_unmoved
 from dictamesh_sentry.processing.pool import PureSteps, Task
 from dictamesh_sentry.processing.results import EventRecord, Failure, MessageResult
 from dictamesh_sentry.processing.rows import COLUMNS, ISSUE_ID
 from dictamesh_sentry.processing.sightings import Known, ensure_known, record_sightings
+from dictamesh_sentry.processing.spans.rows import COLUMNS as SPAN_COLUMNS
 from dictamesh_sentry.projects.options import ProjectConfig
 from dictamesh_sentry.protocol.categories import DataCategory, Outcome
 from dictamesh_sentry.protocol.messages import (
@@ -92,9 +100,9 @@ class BatchProcessor:
         try:
             with (
                 span("batch.store", messages=len(batch.messages)),
-                exclusive([f"{GROUP}-{TOPIC_INGEST}-{partition}" for partition in batch.spans]),
+                exclusive([f"{GROUP}-{TOPIC_INGEST}-{partition}" for partition in batch.ranges]),
             ):
-                check_unmoved(GROUP, TOPIC_INGEST, batch.spans)
+                check_unmoved(GROUP, TOPIC_INGEST, batch.ranges)
                 self._store(batch)
         except BaseException:
             # Whatever was remembered may be what failed: a release that was deleted, for instance.
@@ -109,14 +117,18 @@ class BatchProcessor:
         with timed("dedupe"):
             stored = find_stored(self.stores.events, batch.events)
             split_duplicates(batch, stored)
+            span_rows = split_duplicate_spans(batch, find_stored_spans(self.stores.events, batch.spans))
+            log_rows = new_log_rows(batch, find_stored_logs(self.stores.events, batch.logs))
         with timed("issues"):
-            ensure_known(self.known, batch.accepted)
+            ensure_known(self.known, [*batch.accepted, *batch.accepted_spans, *batch.logs])
             found = find_or_create(candidates(batch.accepted, self.known, self.stores.project_config))
             _assign_issues(batch, found, stored)
         with timed("blobs"):
             self._write_blobs(batch)
         with timed("events"):
             self._insert_events(batch)
+            self.stores.events.insert("spans", SPAN_COLUMNS, span_rows)
+            self.stores.events.insert("logs", LOG_COLUMNS, log_rows)
         with timed("stream"):
             self.stores.stream.append(TOPIC_EVENTS, [_announcement(event, found) for event in batch.accepted])
         with timed("metadata"):
@@ -162,6 +174,8 @@ class BatchProcessor:
     def _collect(self, batch: Batch, result: MessageResult) -> None:
         batch.results.append(result)
         batch.events.extend(result.events)
+        batch.spans.extend(result.spans)
+        batch.logs.extend(result.logs)
         batch.pure_outcomes.extend((result.partition, entry) for entry in result.outcomes)
         if result.ignored:
             IGNORED_ITEMS.inc(len(result.ignored))
@@ -181,9 +195,9 @@ class BatchProcessor:
     def _commit(self, batch: Batch) -> None:
         elsewhere = resolve_companions(batch, self.stores.events)
         with transaction.atomic():
-            advance(GROUP, TOPIC_INGEST, batch.spans)
+            advance(GROUP, TOPIC_INGEST, batch.ranges)
             raised = raise_counters(deltas(batch.accepted, self.known))
-            record_sightings(batch.accepted, self.known, raised)
+            record_sightings([*batch.accepted, *batch.accepted_spans, *batch.logs], self.known, raised)
             store_companions(batch, raised, elsewhere)
             _store_failures(batch)
             for partition, entries in batch.outcomes_by_partition().items():
@@ -210,7 +224,7 @@ def _measure(batch: Batch, seconds: float) -> None:
     for (outcome, category), count in items.items():
         PROCESSED_ITEMS.labels(Outcome(outcome).api_name, DataCategory(category).api_name).inc(count)
     now = time.time()
-    for event in batch.accepted:
+    for event in (*batch.accepted, *batch.accepted_spans, *batch.logs):
         EVENT_DELAY_SECONDS.observe(max(0.0, now - event.received))
 
 

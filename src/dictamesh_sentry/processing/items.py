@@ -25,6 +25,9 @@ CRASH_ATTACHMENTS = frozenset(
 PLAIN_ATTACHMENTS = frozenset(
     {"event.attachment", "event.view_hierarchy", "unreal.context", "unreal.logs", "event.nv_shader_debug"}
 )
+INTEGRATION = "integration"
+OCCURRENCE = "occurrence"
+PERFORMANCE_TYPES = frozenset({"transaction", "span", "log", INTEGRATION, OCCURRENCE})
 # Sent by SDKs of the past; swallowed without a word, as the protocol asks.
 OBSOLETE_TYPES = frozenset({"statsd", "metric_meta", "otel_span", "otel_log", "nel"})
 
@@ -61,8 +64,7 @@ def quantities(item: Item) -> Quantities | None:
     if kind in _ONE:
         return iter([(_ONE[kind], 1)])
     if kind == "transaction":
-        spans = 1 + _span_count(item)
-        return iter([(DataCategory.TRANSACTION, 1), (DataCategory.SPAN, spans)])
+        return iter(transaction_quantities(item))
     if kind in ("session", "sessions"):
         return iter([(DataCategory.SESSION, 1)])
     if kind in ("profile_chunk", "profile_chunk_ui"):
@@ -89,11 +91,26 @@ def _parsed(item: Item) -> Any:
         return None
 
 
-def _span_count(item: Item) -> int:
-    declared = _count_header(item, "span_count")
-    if declared is not None:
-        return declared
-    transaction = _parsed(item)
+def transaction_quantities(item: Item) -> list[tuple[DataCategory, int]]:
+    """What a transaction counts as: itself, and a span for itself and for each of its children."""
+    return [(DataCategory.TRANSACTION, 1), (DataCategory.SPAN, 1 + span_count(item, _parsed(item)))]
+
+
+def is_container(item: Item) -> bool:
+    """Whether a span item holds many spans (v2) rather than one (v1)."""
+    content_type = item.headers.get("content_type")
+    return (type(content_type) is str and "span.v2" in content_type) or "item_count" in item.headers
+
+
+def declared_count(item: Item) -> int:
+    """How many elements the item's header announces; 0 when it does not."""
+    return _count_header(item, "item_count") or 0
+
+
+def span_count(item: Item, transaction: Any) -> int:
+    """How many child spans a transaction came with: those in it, else what its header announces."""
+    if type(transaction) is not dict:
+        return _count_header(item, "span_count") or 0
     spans = transaction.get("spans") if type(transaction) is dict else None
     return len(spans) if type(spans) is list else 0
 

@@ -47,6 +47,7 @@ class EventRecord:
     event_id: str
     hash: str
     data_category: int
+    """-1 for what was derived here: nobody sent it, so no outcome counts it."""
     received: float
     timestamp: float
     partition: int
@@ -55,6 +56,7 @@ class EventRecord:
     algorithm: str
     type: str
     category: str
+    issue_type: str
     title: str
     culprit: str
     level: str
@@ -81,12 +83,63 @@ class EventRecord:
 
 
 @dataclass(slots=True)
+class SpanGroup:
+    """Spans that are stored together: a transaction with its children, or spans of one segment sent alone.
+
+    ``rows`` follow ``spans.rows.COLUMNS``; ``event_id`` is empty for spans sent alone; ``quantities`` is what they
+    are counted as; ``first`` and ``last`` bound their starts in epoch seconds.
+    """
+
+    project_id: int
+    organization_id: int
+    key_id: int
+    event_id: str
+    received: float
+    timestamp: float
+    first: float
+    last: float
+    partition: int
+    offset: int
+    environment: str
+    release: str
+    rows: list[list[Any]]
+    quantities: list[tuple[int, int]]
+    is_transaction: bool = False
+
+    @property
+    def identity(self) -> tuple[int, str]:
+        """What makes two transactions the same one."""
+        return (self.project_id, self.event_id)
+
+
+@dataclass(slots=True)
+class LogGroup:
+    """Log records that came together. ``rows`` follow ``logs.COLUMNS``; times as in SpanGroup."""
+
+    project_id: int
+    organization_id: int
+    key_id: int
+    received: float
+    timestamp: float
+    first: float
+    last: float
+    partition: int
+    offset: int
+    environment: str
+    release: str
+    rows: list[list[Any]]
+    quantities: list[tuple[int, int]]
+
+
+@dataclass(slots=True)
 class MessageResult:
     """Everything one message leads to. ``attachments`` and ``reports`` here belong to no event of the message."""
 
     partition: int
     offset: int
     events: list[EventRecord] = field(default_factory=list)
+    spans: list[SpanGroup] = field(default_factory=list)
+    logs: list[LogGroup] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     outcomes: list[OutcomeEntry] = field(default_factory=list)

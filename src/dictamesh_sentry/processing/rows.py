@@ -192,7 +192,8 @@ def _scalar(value: object) -> str | None:
     return None
 
 
-def _context_values(contexts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def context_values(contexts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """``device.model``, ``os.build`` …: the plain values of every context as text."""
     for alias, context in contexts.items():
         if type(context) is not dict or alias in _OPAQUE_CONTEXTS:
             continue
@@ -205,7 +206,7 @@ def _context_values(contexts: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _contexts(contexts: dict[str, Any]) -> dict[str, str]:
     """``device.model``, ``os.build`` …: the plain values of every context, for search."""
     found: dict[str, str] = {}
-    for key, text in _context_values(contexts):
+    for key, text in context_values(contexts):
         if len(found) >= MAX_CONTEXT_VALUES:
             break
         found[key] = text

@@ -79,7 +79,7 @@ class IngestLoop:
             self._pending = None
             self._consumer.seek(starting_offsets(GROUP, self._consumer, TOPIC_INGEST))
             return 0
-        self._consumer.commit({partition: end for partition, (_, end) in batch.spans.items()})
+        self._consumer.commit({partition: end for partition, (_, end) in batch.ranges.items()})
         self._adapt(batch)
         return len(messages)
 

@@ -24,6 +24,7 @@ class Project(models.Model):
     platform = models.CharField(max_length=64, blank=True, default="")
     date_created = models.DateTimeField(default=timezone.now)
     first_event = models.DateTimeField(null=True, blank=True)
+    first_transaction = models.DateTimeField(null=True, blank=True)
     next_short_id = models.PositiveBigIntegerField(default=1)
     options = models.JSONField(default=dict, help_text="See projects/options.py for the typed view.")
     config_version = models.PositiveBigIntegerField(

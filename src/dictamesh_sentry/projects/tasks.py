@@ -19,14 +19,24 @@ def schedule_deletion(project_id: int) -> None:
 
 @task(retries=5, retry_delay=60)
 def delete_project_data(project_id: int) -> None:
-    """Delete events, then attachments, then the project's rows. Each step may be repeated, so a retry finishes it."""
+    """Delete what the event store has, then attachments, then the project's rows. A retry finishes what is left."""
     project = Project.objects.filter(pk=project_id, is_pending_deletion=True).first()
     if project is None:
         return
-    get_store().command("DELETE FROM events WHERE project_id = {project:UInt64}", {"project": project_id})
+    _delete_rows(project_id)
     _delete_attachments(project)
     project.delete()
     log.info("project deleted", project_id=project_id)
+
+
+def _delete_rows(project_id: int) -> None:
+    """From every table whose rows belong to projects."""
+    store = get_store()
+    tables = store.rows(
+        "SELECT table FROM system.columns WHERE database = currentDatabase() AND name = 'project_id' ORDER BY table"
+    )
+    for (table,) in tables:
+        store.command(f"DELETE FROM {table} WHERE project_id = {{project:UInt64}}", {"project": project_id})  # noqa: S608
 
 
 def _delete_attachments(project: Project) -> None:

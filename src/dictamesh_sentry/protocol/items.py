@@ -58,6 +58,7 @@ GROUPS: dict[str, Group] = {
     "trace_metric": Group("trace_metric", 12 * MIB, 1, 12 * MIB, strict=False),
     "span": Group("span", 10 * MIB, 25, 12 * MIB),
 }
+_INTEGRATION = Group("integration", MAX_INTEGRATION_BODY, 1, MAX_INTEGRATION_BODY)
 _SPAN_CONTAINER = Group("span_container", 12 * MIB, 1, 12 * MIB, strict=False)
 _ELEMENT_BYTES = {"log": 2 * MIB, "trace_metric": MIB, "span_container": 10 * MIB}
 
@@ -66,7 +67,8 @@ RETIRED = frozenset({"statsd", "metric_meta", "otel_span", "otel_log", "nel"})
 _LEGACY = Group("legacy", MIB, 100, 10 * MIB)
 
 KNOWN_TYPES = frozenset(GROUPS) | RETIRED
-INTERNAL_TYPES = frozenset({"integration"})
+#: Made by the edge or by processing; clients may not send them.
+INTERNAL_TYPES = frozenset({"integration", "occurrence"})
 
 CRASH_ATTACHMENTS = frozenset(
     {
@@ -106,6 +108,8 @@ def group_of(item: Item) -> Group:
     item_type = item.type
     if item_type == "span" and "item_count" in item.headers:
         return _SPAN_CONTAINER
+    if item_type == "integration":
+        return _INTEGRATION
     return GROUPS.get(item_type, _LEGACY)
 
 
@@ -231,6 +235,11 @@ def quantities(item: Item) -> tuple[Quantity, ...]:
         case "span":
             spans = _count(item, "item_count") or 1
             return ((DataCategory.SPAN, spans), (DataCategory.SPAN_INDEXED, spans))
+        case "integration":
+            count = _count(item, "item_count")
+            if item.headers.get("integration") == "otlp_traces":
+                return ((DataCategory.SPAN, count), (DataCategory.SPAN_INDEXED, count))
+            return ((DataCategory.LOG_ITEM, count), (DataCategory.LOG_BYTE, max(1, size)))
         case "log":
             return ((DataCategory.LOG_ITEM, _count(item, "item_count") or 1), (DataCategory.LOG_BYTE, max(1, size)))
         case "trace_metric":

@@ -48,6 +48,7 @@ class GroupingResult:
     level: str
     is_unhandled: bool
     priority: str
+    issue_type: str
     _variant: Variant = field(repr=False)
     _rule: FingerprintRule | None = field(repr=False)
     _stacks: list[Stack] = field(repr=False)
@@ -80,6 +81,8 @@ def group_event(event: dict[str, Any], config: ProjectConfig) -> GroupingResult:
     page refuses them, so this only happens to rules written by an older version).
     """
     view = EventView(event)
+    if type(event.get("occurrence")) is dict:
+        return _group_occurrence(event["occurrence"], view)
     stacktrace_rules = _stacktrace_rules(config.options.stacktrace_rules)
     stacks = prepare_stacks(view, stacktrace_rules)
     kind = titles.event_type(view)
@@ -106,10 +109,44 @@ def group_event(event: dict[str, Any], config: ProjectConfig) -> GroupingResult:
         level=level,
         is_unhandled=unhandled,
         priority="medium" if kind == "feedback" else titles.priority_of(level, unhandled),
+        issue_type="feedback" if kind == "feedback" else "error",
         _variant=variant,
         _rule=rule,
         _stacks=stacks,
         _stacktrace_rules=stacktrace_rules,
+    )
+
+
+def _group_occurrence(occurrence: dict[str, Any], view: EventView) -> GroupingResult:
+    """What a detector found brings its own fingerprint and words. Normalization keeps clients from sending one."""
+    fingerprint = text_of(occurrence.get("fingerprint"))
+    issue_type = text_of(occurrence.get("issueType"))
+    title = titles.clip(text_of(occurrence.get("issueTitle")) or issue_type, titles.MAX_TITLE)
+    variant = Variant(
+        "occurrence",
+        "the pattern the detector found",
+        [fingerprint],
+        lambda: [component("type", issue_type), component("pattern", text_of(occurrence.get("subtitle")))],
+    )
+    level = titles.level_of(view) if view.text("level") else "info"
+    return GroupingResult(
+        hashes=[fingerprint],
+        primary_hash=fingerprint,
+        algorithm=ALGORITHM,
+        type="transaction",
+        category="performance",
+        title=title,
+        culprit=titles.culprit_of(view),
+        location="",
+        metadata={"title": title, "value": text_of(occurrence.get("subtitle"))[:1024]},
+        level=level,
+        is_unhandled=False,
+        priority="low",
+        issue_type=issue_type,
+        _variant=variant,
+        _rule=None,
+        _stacks=[],
+        _stacktrace_rules=(),
     )
 
 

@@ -16,6 +16,8 @@ from dictamesh_sentry.processing.scrub.patterns import FILTERED
 _TECHNICAL_CONTEXTS = frozenset(
     {"os", "client_os", "browser", "runtime", "gpu", "replay", "profile", "culture", "flags", "trace", "feedback"}
 )
+_SPAN_FIELDS = ("description", "data", "tags")
+_STATEMENTS = ("db.statement", "db.query.text", "sentry.description", "graphql.document")
 _REQUEST_TEXTS = ("url", "fragment")
 _CSP_URLS = ("document_uri", "blocked_uri", "referrer", "source_file")
 
@@ -25,10 +27,9 @@ def scrub_sections(event: dict[str, Any], rules: DefaultRules, meta: Meta) -> No
     _stacktraces(event, rules, meta)
     _breadcrumbs(event, rules, meta)
     _request(event, rules, meta)
-    for name in ("extra", "spans"):
-        value = event.get(name)
-        if value:
-            rules.scrub(value, "", (name,), meta)
+    if event.get("extra"):
+        rules.scrub(event["extra"], "", ("extra",), meta)
+    _spans(event, rules, meta)
     _user(event, rules, meta)
     _contexts(event, rules, meta)
     _logentry(event, rules, meta)
@@ -61,6 +62,38 @@ def _frames(frames: list[dict[str, Any] | None], rules: DefaultRules, path: Path
     for index, local in enumerate(variables):
         if local:
             rules.scrub(local, "", (*path, index, "vars"), meta)
+
+
+def _spans(event: dict[str, Any], rules: DefaultRules, meta: Meta) -> None:
+    """Statements keep their words: a query of ``auth_user`` is no secret, the card number in it is."""
+    spans: list[dict[str, Any]] = event.get("spans") or []
+    _span_range(spans, 0, len(spans), rules, meta)
+
+
+def _span_range(spans: list[dict[str, Any]], start: int, end: int, rules: DefaultRules, meta: Meta) -> None:
+    if not rules.may_match([[span.get(key) for key in _SPAN_FIELDS] for span in spans[start:end]]):
+        return
+    if end - start > 4:
+        middle = (start + end) // 2
+        _span_range(spans, start, middle, rules, meta)
+        _span_range(spans, middle, end, rules, meta)
+        return
+    for index in range(start, end):
+        path: Path = ("spans", index)
+        span = spans[index]
+        _statement(span, "description", rules, (*path, "description"), meta)
+        data = span.get("data")
+        statements = {key: data.pop(key) for key in _STATEMENTS if key in data} if type(data) is dict else {}
+        _fields(span, ("data", "tags"), rules, path, meta)
+        for key in statements:
+            _statement(statements, key, rules, (*path, "data", key), meta)
+        if statements:
+            span["data"].update(statements)
+
+
+def _statement(owner: dict[str, Any], key: str, rules: DefaultRules, path: Path, meta: Meta) -> None:
+    if type(owner.get(key)) is str:
+        owner[key] = rules.scrub_text(owner[key], path, meta, whole=False)
 
 
 def _breadcrumbs(event: dict[str, Any], rules: DefaultRules, meta: Meta) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 #: What an attribute may be; lists hold scalars.
 AttributeValue = str | bool | int | float | list[object]
 
-#: Canonical statuses in the order of their numbers 0–16 (ingest protocol reference, section 13).
+#: Canonical statuses in the order of their numbers 0 to 16 (ingest protocol reference, section 13).
 STATUSES = (
     "ok", "cancelled", "unknown", "invalid_argument", "deadline_exceeded", "not_found", "already_exists",
     "permission_denied", "resource_exhausted", "failed_precondition", "aborted", "out_of_range", "unimplemented",
