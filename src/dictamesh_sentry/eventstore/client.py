@@ -175,6 +175,14 @@ class ClickHouseStore:
         """See EventStore."""
         return self._select(sql, parameters, timeout).result_rows
 
+    def columns(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float = 20.0
+    ) -> Sequence[Sequence[Any]]:
+        """See EventStore."""
+        result = self._select(sql, parameters, timeout)
+        found = result.result_columns
+        return found if found else [[] for _ in result.column_names]
+
     def _select(self, sql: str, parameters: Mapping[str, Any] | None, timeout: float) -> Any:
         _record(sql)
         settings = {"max_execution_time": max(1, round(timeout)), "timeout_overflow_mode": "throw"}

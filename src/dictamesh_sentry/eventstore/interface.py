@@ -41,6 +41,12 @@ class EventStore(Protocol):
         """As ``query``, rows as tuples."""
         ...
 
+    def columns(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float = 20.0
+    ) -> Sequence[Sequence[Any]]:
+        """As ``query``, one sequence per column: a fraction of the cost of rows for a hundred thousand numbers."""
+        ...
+
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows as one block; durable when it returns. A retry inside the client inserts nothing twice."""
         ...
