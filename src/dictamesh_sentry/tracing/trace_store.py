@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from dictamesh_sentry.eventstore.client import get_store
+from dictamesh_sentry.issues.models import Issue
 from dictamesh_sentry.tracing.logs import logs_per_span
 from dictamesh_sentry.tracing.trace_tree import Spans, Tree, build_tree
 
@@ -22,6 +23,7 @@ _KEPT_TRACES = 8
 _KEPT_SPANS = 500_000
 _OF_TRACE = "is_segment IN (0, 1) AND project_id IN {projects:Array(UInt64)} AND trace_id = {trace:UUID}"
 _LABEL = 200
+_CHUNK = 2_000
 
 
 @dataclass(frozen=True)
@@ -211,3 +213,67 @@ _cache = _Cache()
 def forget_traces() -> None:
     """Empty the cache; for tests."""
     _cache.clear()
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many spans a trace has, by operation and by transaction (its event id, empty for spans sent alone)."""
+
+    spans: int
+    by_op: dict[str, int]
+    by_transaction: list[tuple[str, int]]
+
+
+def trace_counts(project_ids: Sequence[int], trace_id: str) -> Counts:
+    """Counted by the store, so that a trace of any size is counted whole."""
+    identifier = parse_trace_id(trace_id)
+    if identifier is None or not project_ids:
+        return Counts(0, {}, [])
+    rows = get_store().rows(
+        f"SELECT event_id, op, count() FROM spans WHERE {_OF_TRACE} GROUP BY event_id, op",
+        {"projects": list(project_ids), "trace": identifier},
+    )
+    by_op: dict[str, int] = {}
+    by_transaction: dict[str, int] = {}
+    for event_id, op, count in rows:
+        by_op[op] = by_op.get(op, 0) + count
+        name = event_id.hex if event_id.int else ""
+        by_transaction[name] = by_transaction.get(name, 0) + count
+    return Counts(sum(by_op.values()), by_op, sorted(by_transaction.items()))
+
+
+def transactions_of_trace(project_ids: Sequence[int], trace_id: str) -> list[dict[str, Any]]:
+    """The segments of a trace by time; at most ten thousand."""
+    identifier = parse_trace_id(trace_id)
+    if identifier is None or not project_ids:
+        return []
+    return get_store().query(
+        "SELECT span_id, parent_span_id, segment_id, event_id, project_id, timestamp, duration, op, status,"
+        " transaction, profiler_id FROM spans WHERE is_segment = 1 AND project_id IN {projects:Array(UInt64)}"
+        " AND trace_id = {trace:UUID} ORDER BY timestamp LIMIT 10000",
+        {"projects": list(project_ids), "trace": identifier},
+    )
+
+
+def spans_of_trace(trace: Trace, span_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """Span id → columns, for some spans of a trace."""
+    found: dict[int, dict[str, Any]] = {}
+    for start in range(0, len(span_ids), _CHUNK):
+        rows = get_store().query(
+            "SELECT span_id, parent_span_id, segment_id, event_id, project_id, timestamp, duration, self_time, op,"
+            " name, description, status, is_segment, transaction, profile_id, profiler_id, sdk_name, attributes_string,"
+            f" attributes_number FROM spans WHERE {_OF_TRACE} AND span_id IN {{spans:Array(UInt64)}}",
+            {
+                "projects": sorted(trace.project_ids),
+                "trace": uuid.UUID(trace.id),
+                "spans": list(span_ids[start : start + _CHUNK]),
+            },
+        )
+        found.update({row["span_id"]: row for row in rows})
+    return found
+
+
+def issues_of(trace: Trace) -> Sequence[Issue]:
+    """The issues of what is pinned to the trace, in one query."""
+    ids = {pin.issue_id for pins in trace.pins.values() for pin in pins}
+    return list(Issue.objects.filter(pk__in=ids, is_pending_deletion=False).select_related("project")) if ids else []
