@@ -94,6 +94,7 @@ def place(db: None) -> Place:
             "search_id": search.pk,
             "key": "environment",
             "name": "assign",
+            "trace_id": "7" * 32,
         },
     )
 

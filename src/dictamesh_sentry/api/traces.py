@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -62,9 +62,10 @@ class LogsBody(TypedDict):
 def _projects(call: Call) -> dict[int, Project]:
     """The named projects, else every visible one: a trace crosses services."""
     named = [value for value in call.request.GET.getlist("project") if value]
-    found: Sequence[Project] = (
-        projects_by_reference(call.user, call.organization, named, call.access) if named else call.visible_projects()
-    )
+    if named:
+        found: Iterable[Project] = projects_by_reference(call.user, call.organization, named, call.access)
+    else:
+        found = call.visible_projects()
     return {project.pk: project for project in found}
 
 

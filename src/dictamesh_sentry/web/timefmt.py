@@ -43,3 +43,17 @@ def compact(value: int) -> str:
         if abs(value) < limit:
             return f"{value / (limit / 1000):.1f}".removesuffix(".0") + unit
     return f"{value / 1_000_000_000_000:.1f}t"
+
+
+def elapsed(milliseconds: float) -> str:
+    """A length of time in its fitting unit: ``0.42ms``, ``12ms``, ``1.35s``, ``2m 5s``, ``1h 3m``."""
+    if milliseconds < 10:
+        return f"{milliseconds:.2f}ms"
+    if milliseconds < 1000:
+        return f"{milliseconds:.0f}ms"
+    seconds = milliseconds / 1000
+    if seconds < 60:
+        return f"{seconds:.2f}s"
+    if seconds < 3600:
+        return f"{int(seconds // 60)}m {int(seconds % 60)}s"
+    return f"{int(seconds // 3600)}h {int(seconds % 3600 // 60)}m"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
+from urllib.parse import urlencode
 
 from django import template
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select, Textarea
@@ -52,6 +53,18 @@ def time_tag(value: dt.datetime | None, form: str = "ago") -> SafeString:
 def compact(value: Any) -> str:
     """1234567 → "1.2m". Up to 9,999 the number itself, with separators."""
     return timefmt.compact(int(value or 0))
+
+
+@register.simple_tag
+def pairs(**values: Any) -> str:
+    """Keyword arguments as a query string, percent-encoded; empty ones are left out."""
+    return urlencode([(key, str(value)) for key, value in values.items() if value not in (None, "")])
+
+
+@register.filter
+def milliseconds(value: Any) -> str:
+    """1350 → "1.35s"; a dash for nothing."""
+    return "–" if value is None else timefmt.elapsed(float(value))
 
 
 @register.filter
