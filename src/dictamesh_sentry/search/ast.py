@@ -47,10 +47,14 @@ class Key:
 
 @dataclass(frozen=True)
 class Value:
-    """A value as literal pieces; between two pieces stood an unescaped ``*``."""
+    """A value as literal pieces; between two pieces stood an unescaped ``*``.
+
+    ``regex`` is the pattern of ``//pattern//``, which only searches of spans and logs read as one.
+    """
 
     pieces: tuple[str, ...] = ("",)
     span: Span = field(default=_NOWHERE, compare=False)
+    regex: str = ""
 
     @property
     def text(self) -> str:

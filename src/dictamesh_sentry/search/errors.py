@@ -18,3 +18,7 @@ class SearchError(ValueError):
 
     def __str__(self) -> str:
         return f"{self.message} {self.fix}".strip()
+
+
+class FieldError(ValueError):
+    """A field, function, sort or equation of a request cannot be answered; the text says why."""

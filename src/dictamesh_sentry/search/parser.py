@@ -36,7 +36,7 @@ FILTER.4: /<filter>/s
 PHRASE.3: /<phrase>/s
 TEXT.1: /[^\s()]+/
 %ignore /\s+/
-""".replace("<filter>", FILTER).replace("<phrase>", QUOTED)
+""".replace("<filter>", FILTER.replace("/", r"\/")).replace("<phrase>", QUOTED)
 
 _TOKENS = re.compile(rf"(?P<filter>{FILTER})|(?P<phrase>{QUOTED})|(?P<text>[^\s]+)", re.DOTALL)
 _BOOLEAN = re.compile(r"(?:AND|OR)\Z", re.IGNORECASE)

@@ -19,10 +19,12 @@ HAS_VALUE = rf"(?:{MAP_KEY}|{QUOTED}|[^\s()]+)"
 LIST = rf"\[(?:{QUOTED}|[^\"\]])*\]"
 OPERATOR = r"(?:>=|<=|!=|>|<|=)"
 WORD_OPERATOR = rf"{MARK}(?:Contains|StartsWith|EndsWith){MARK}"
-VALUE = rf"(?:{LIST}(?=[\s()]|\Z)|{QUOTED}(?=[\s()]|\Z)|[^\s()]*)"
+REGEX = r"//(?:[^/\n\\]|\\.|/(?!/))+//"
+VALUE = rf"(?:{REGEX}(?=[\s()]|\Z)|{LIST}(?=[\s()]|\Z)|{QUOTED}(?=[\s()]|\Z)|[^\s()]*)"
 FILTER = rf"!?(?:has:{HAS_VALUE}|{KEY}:(?:{WORD_OPERATOR}|{OPERATOR})?{VALUE})"
 
 _KEY = re.compile(KEY)
+_REGEX = re.compile(REGEX)
 _OPERATOR = re.compile(rf"(?:{WORD_OPERATOR}|{OPERATOR})")
 _MAP_KEY = re.compile(rf"(tags|flags)\[({QUOTED}|[^\]\s\",]+)(?:[ \t]*,[ \t]*([a-z]+))?\]\Z")
 _LIST_ITEM = re.compile(rf"[ \t\n]*({QUOTED}|[^,\"\]]*?)[ \t\n]*(,|\Z)")
@@ -61,6 +63,8 @@ def read_value(text: str, position: int) -> Value:
                 "This quote is not closed.", position, max(len(text), 1), 'Close it with ", or write \\" for a quote.'
             )
         return Value(unescape(text[1:-1]), span)
+    if _REGEX.fullmatch(text):
+        return Value(unescape(text), span, text[2:-2])
     return Value(unescape(text), span)
 
 

@@ -17,7 +17,9 @@ def _escaped(text: str) -> str:
 
 def unparse_value(value: Value) -> str:
     """A value, quoted only when it has to be."""
-    if not value.is_pattern and _BARE.match(value.text):
+    if value.regex:
+        return f"//{value.regex}//"
+    if not value.is_pattern and _BARE.match(value.text) and not value.text.startswith("//"):
         return value.text
     return '"' + "*".join(_escaped(piece) for piece in value.pieces) + '"'
 
