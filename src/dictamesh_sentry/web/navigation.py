@@ -19,12 +19,13 @@ class Item(NamedTuple):
 
 
 def main_navigation(request: HttpRequest, organization: Organization | None) -> list[Item]:
-    """The four places of the product."""
+    """The places of the product."""
     if organization is None:
         return []
     path, base = request.path, f"/organizations/{organization.slug}/"
     return [
         Item("Issues", f"{base}issues/", path.startswith(f"{base}issues/"), "issues"),
+        Item("Performance", f"{base}performance/", path.startswith((f"{base}performance/", f"{base}traces/")), "flash"),
         Item("Projects", f"{base}projects/", path.startswith(f"{base}projects/"), "projects"),
         Item("Stats", f"{base}stats/", path.startswith(f"{base}stats/"), "stats"),
         Item("Settings", f"/settings/{organization.slug}/", path.startswith("/settings/"), "settings"),

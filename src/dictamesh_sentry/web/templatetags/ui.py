@@ -62,6 +62,51 @@ def pairs(**values: Any) -> str:
 
 
 @register.filter
+def percent(value: Any) -> str:
+    """0.0123 → "1.23%"; a dash for nothing."""
+    return "–" if value is None else f"{float(value) * 100:.3g}%"
+
+
+@register.filter
+def change(value: Any) -> str:
+    """A ratio as a change: 1.25 → "+25%", 0.5 → "-50%"; large ones as a multiple."""
+    if value is None:
+        return "–"
+    ratio = float(value)
+    return f"×{ratio:.1f}" if ratio >= 10 else f"{(ratio - 1) * 100:+.0f}%"
+
+
+@register.filter
+def span_hex(value: Any) -> str:
+    """A span id as the 16 hex digits it has in URLs."""
+    return f"{int(value):016x}"
+
+
+@register.filter
+def unlocalized(value: Any) -> str:
+    """A number as URLs and form fields want it; empty for nothing."""
+    return "" if value is None else f"{float(value):.6g}"
+
+
+@register.filter
+def hundredths(value: Any) -> str:
+    """A share as a width of 100."""
+    return f"{float(value) * 100:.2f}"
+
+
+@register.filter
+def add_hundredths(value: Any, other: Any) -> str:
+    """Two shares together as a width of 100."""
+    return f"{(float(value) + float(other)) * 100:.2f}"
+
+
+@register.simple_tag
+def meter_of(share: float) -> SafeString:
+    """A bar from 0 to 1, decorative: the number stands beside it."""
+    return charts.meter(share)
+
+
+@register.filter
 def milliseconds(value: Any) -> str:
     """1350 → "1.35s"; a dash for nothing."""
     return "–" if value is None else timefmt.elapsed(float(value))
