@@ -19,7 +19,7 @@ from dictamesh_sentry.issues.actions import ActionError
 from dictamesh_sentry.issues.queries import SortError
 from dictamesh_sentry.organizations.access import ForbiddenError, NotVisibleError
 from dictamesh_sentry.projects.queries import ProjectMovedError
-from dictamesh_sentry.search.errors import SearchError
+from dictamesh_sentry.search.errors import FieldError, SearchError
 from dictamesh_sentry.search.period import PeriodError
 
 log = structlog.get_logger(__name__)
@@ -145,6 +145,7 @@ _HANDLERS = (
     (QueryTimeoutError, _too_slow),
     (PeriodError, _bad_query),
     (SearchError, _bad_search),
+    (FieldError, _bad_query),
     (SortError, _bad_query),
     (ActionError, _bad_query),
 )

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from dictamesh_sentry.api.errors import bad_request
 from dictamesh_sentry.api.responses import iso
 from dictamesh_sentry.releases.version import parse_version
+from dictamesh_sentry.search.columns import MAX_FIELDS, Column, number, optional
 from dictamesh_sentry.search.conditions import Binder
+from dictamesh_sentry.search.equations import PREFIX, read_equation
 from dictamesh_sentry.search.fields import find_field
 
-MAX_FIELDS = 20
 _FUNCTION = re.compile(r"([a-z][a-z0-9_]*)\((.*)\)\Z", re.DOTALL)
 _TAG = re.compile(r"tags\[([^\[\]]{1,200})\]\Z")
 _FLAG = re.compile(r"flags\[\"?([^\[\]\"]{1,200})\"?\]\Z")
@@ -28,30 +28,12 @@ _ALWAYS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Column:
-    """A field or function of a query. ``convert`` turns a value of the store into JSON."""
-
-    name: str
-    sql: str
-    type: str
-    is_aggregate: bool = False
-    unit: str | None = None
-    convert: Callable[[Any], Any] = lambda value: value
-    reference: str = ""
-    """``project`` or ``issue`` when the value is an id to be shown by name."""
-
-
 def _hex(value: Any) -> str:
     return str(value).replace("-", "")
 
 
 def _date(value: Any) -> Any:
     return iso(value) if isinstance(value, datetime) else value
-
-
-def _optional(value: Any) -> Any:
-    return value if value != "" else None
 
 
 _SPECIAL: dict[str, tuple[str, str, Callable[[Any], Any], str]] = {
@@ -69,7 +51,7 @@ _SPECIAL: dict[str, tuple[str, str, Callable[[Any], Any], str]] = {
     "user.display": (
         "multiIf(user_email != '', user_email, user_username != '', user_username, user_id != '', user_id, user_ip)",
         "string",
-        _optional,
+        optional,
         "",
     ),
     "release.version": ("release", "string", lambda value: parse_version(value).short if value else None, ""),
@@ -103,8 +85,8 @@ class FieldReader:
 
     def read(self, name: str) -> Column:
         """One field or function."""
-        if name.startswith("equation|"):
-            raise bad_request("Equations are not supported.")
+        if name.startswith(PREFIX):
+            return read_equation(name, self.read)
         if name == "last_seen":
             name = "last_seen()"
         found = _FUNCTION.match(name)
@@ -117,21 +99,21 @@ class FieldReader:
             return Column(name, sql, kind, convert=convert, reference=reference)
         tag, flag = _TAG.match(name), _FLAG.match(name)
         if flag:
-            return Column(name, f"flags[{self.binder.text(flag[1])}]", "string", convert=_optional)
+            return Column(name, f"flags[{self.binder.text(flag[1])}]", "string", convert=optional)
         field = None if tag else find_field(name)
         if field is not None and field.target == "event" and field.column:
             if field.array:
                 return Column(name, field.column, "array", convert=list)
             if field.kind == "boolean":
                 return Column(name, field.column, "boolean", convert=bool)
-            convert = str if name in _ALWAYS else _optional
+            convert = str if name in _ALWAYS else optional
             return Column(name, field.column, "string", convert=convert)
         key = tag[1] if tag else name
         if field is not None or not (tag or _NAME.match(key)):
             raise bad_request(
                 f"Invalid characters in field {name[:100]}" if field is None else f"{name} is no field of events"
             )
-        return Column(name, f"tags[{self.binder.text(key)}]", "string", convert=_optional)
+        return Column(name, f"tags[{self.binder.text(key)}]", "string", convert=optional)
 
     def _function(self, name: str, function: str, inside: str) -> Column:
         arguments = [part.strip() for part in inside.split(",")] if inside.strip() else []
@@ -146,11 +128,11 @@ class FieldReader:
 
     def _count(self, name: str, arguments: list[str]) -> Column:
         sql = f"countIf({self._present(self.column(arguments[0]))})" if arguments else "count()"
-        return Column(name, sql, "integer", True)
+        return Column(name, sql, "integer", True, zero=True)
 
     def _count_unique(self, name: str, arguments: list[str]) -> Column:
         column = self.column(arguments[0])
-        return Column(name, f"uniqIf({column.sql}, {self._present(column)})", "integer", True)
+        return Column(name, f"uniqIf({column.sql}, {self._present(column)})", "integer", True, zero=True)
 
     def _count_if(self, name: str, arguments: list[str]) -> Column:
         column, operator, value = self.column(arguments[0]), _COMPARISONS.get(arguments[1]), arguments[2].strip('"')
@@ -158,8 +140,9 @@ class FieldReader:
             raise bad_request(f"{name[:100]}: {arguments[1][:40]} is not a valid condition")
         if column.type == "array":
             test = f"has({column.sql}, {self.binder.text(value)})"
-            return Column(name, f"countIf({'NOT ' if operator == '!=' else ''}{test})", "integer", True)
-        return Column(name, f"countIf(toString({column.sql}) {operator} {self.binder.text(value)})", "integer", True)
+            return Column(name, f"countIf({'NOT ' if operator == '!=' else ''}{test})", "integer", True, zero=True)
+        sql = f"countIf(toString({column.sql}) {operator} {self.binder.text(value)})"
+        return Column(name, sql, "integer", True, zero=True)
 
     def _extreme(self, name: str, arguments: list[str]) -> Column:
         column = self.column(arguments[0])
@@ -171,7 +154,7 @@ class FieldReader:
         column = self.column(arguments[0])
         if column.type not in {"integer", "number"}:
             raise bad_request(f"{name[:100]}: {arguments[0][:100]} is not a number")
-        return Column(name, f"{name.partition('(')[0]}({column.sql})", "number", True)
+        return Column(name, f"{name.partition('(')[0]}({column.sql})", "number", True, convert=number)
 
     def _any(self, name: str, arguments: list[str]) -> Column:
         column = self.column(arguments[0])
@@ -188,7 +171,7 @@ class FieldReader:
         per_second = name.startswith(("eps", "tps"))
         seconds = self.seconds if per_second else self.seconds / 60
         unit = "1/second" if per_second else "1/minute"
-        return Column(name, f"count() / {self.binder.bind(seconds, 'Float64')}", "rate", True, unit)
+        return Column(name, f"count() / {self.binder.bind(seconds, 'Float64')}", "rate", True, unit, zero=True)
 
     @staticmethod
     def _present(column: Column) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing_extensions import TypedDict
 
 from dictamesh_sentry.api.core import Call, Page, operation
-from dictamesh_sentry.api.events_explore import ERROR_DATASETS
+from dictamesh_sentry.api.events_query import ERROR_DATASETS
 from dictamesh_sentry.api.issues_common import cursor_text, page_of, period_param, refused_cursors
 from dictamesh_sentry.api.pagination import limit_of
 from dictamesh_sentry.api.serializers_issues import TagBody, TagValueBody, serialize_tag, serialize_tag_value
