@@ -20,7 +20,7 @@ from dictamesh_sentry.processing.spans.names import normalize_transaction_name
         ("/reports/2026-01-31/pdf", "/reports/*/pdf"),
         ("https://shop.example.com/p/1234", "https://shop.example.com/p/*"),
         ("/v1/users", "/v1/users"),
-        ("/12345", "/12345"),
+        ("/12345", "/*"),
         ("/checkout", "/checkout"),
     ],
 )

@@ -1,108 +1,133 @@
-"""What a span says of itself, made comparable: category, normalized description, action, domain, system."""
+"""What a span says of itself, made comparable: category, normalized description, action, domain, system.
+
+Every span passes here, and most repeat what others said: the work is done once for each distinct input.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
+from dictamesh_sentry.processing.spans import conventions as names
 from dictamesh_sentry.processing.spans.categories import category_of
+from dictamesh_sentry.processing.spans.conventions import first_text, infer_op, is_server, system_of
 from dictamesh_sentry.processing.spans.descriptions import Described, describe
+from dictamesh_sentry.processing.spans.descriptions.describe import Facts
 from dictamesh_sentry.processing.spans.span import Span
+from dictamesh_sentry.processing.spans.values import MAX_VALUE
 
-_MAX_TEXT = 10_000
-_SYSTEMS = ("db.system.name", "db.system", "messaging.system", "rpc.system", "cache.system", "gen_ai.system")
-_ALIASES = {"postgres": "postgresql", "mssql": "mssql", "sqlserver": "mssql", "mongo": "mongodb"}
-_KNOWN_SYSTEMS = (
-    "postgresql", "postgres", "mysql", "mariadb", "sqlite", "mongodb", "redis", "elasticsearch", "mssql", "oracle",
-    "clickhouse", "cassandra", "kafka", "rabbitmq", "sqs", "celery", "memcached",
-)  # fmt: skip
-_STATEMENTS = ("db.query.text", "db.statement")
+__all__ = ["derive_span", "infer_op"]
+
+MAX_TEXT = 10_000
+MAX_NORMALIZED = 4_000
+_SHORT = 2_000
 
 
 class _Derived(NamedTuple):
-    category: str
-    described: Described
+    normalized: str
     group_hash: str
-    system: str
+    action: str
+    domain: str
 
 
 def derive_span(span: Span) -> None:
-    """Fill in the derived fields. Never raises; the same span always gives the same."""
-    if not span.op or span.op == "default":
-        span.op = infer_op(span) or span.op
-    text = _text(span, *_STATEMENTS) if span.op.startswith("db") else ""
-    system = _text(span, *_SYSTEMS)
-    found = _derive(
-        span.op,
-        text or span.description[:_MAX_TEXT],
-        system.lower()[:64],
-        _text(span, "url.full", "http.url", "url") if span.op.startswith(("http", "resource")) else "",
-        _text(span, "http.request.method", "http.method", "method", "db.operation.name", "db.operation"),
-        _text(
-            span,
-            "messaging.destination.name",
-            "db.collection.name",
-            "db.sql.table",
-            "server.address",
-            "net.peer.name",
-        ),
-    )
-    span.category = found.category
-    span.normalized_description = found.described.normalized
-    span.action = found.described.action
-    span.domain = found.described.domain
-    span.system = found.system
-    span.group_hash = found.group_hash
+    """Fill in the derived fields, and the operation where it is missing. The same span always gives the same."""
+    op = span.op
+    if not op or op == "default":
+        op = span.op = infer_op(span)
+    span.category = category = category_of(op)
+    span.system = system = system_of(span) if span.attributes or span.origin else system_of_op(op)
+    read = _READERS.get(category.partition(".")[0])
+    facts = read(span, system) if read else Facts("verbatim" if category in _VERBATIM else "name", op, span.description)
+    found = _derive(facts) if len(facts.description) <= _SHORT else _derive_long(facts)
+    span.normalized_description, span.group_hash, span.action, span.domain = found
 
 
-def _text(span: Span, *names: str) -> str:
-    for name in names:
-        value = span.attributes.get(name)
-        if type(value) is str and value:
-            return value[:_MAX_TEXT]
-    return ""
+@lru_cache(maxsize=1024)
+def system_of_op(op: str) -> str:
+    """The system of a span of which only the operation is known."""
+    return system_of(Span("", "", "", 0.0, 0.0, op=op))
 
 
-@lru_cache(maxsize=8192)
-def _derive(op: str, description: str, system: str, url: str, method: str, target: str) -> _Derived:
-    category = category_of(op)
-    system = _ALIASES.get(system, system) or _system_of(op)
-    described = describe(op, category, description, system, url, method, target)
+def _compute(facts: Facts) -> _Derived:
+    described: Described = describe(facts._replace(description=facts.description[:MAX_TEXT]))
+    normalized = described.normalized.replace("\x00", "")[:MAX_NORMALIZED]
     digest = ""
-    if described.normalized:
-        digest = hashlib.md5(f"{category}\0{described.normalized}".encode(), usedforsecurity=False).hexdigest()[:16]
-        digest = digest if digest.strip("0") else "1" * 16
-    return _Derived(category, described, digest, system)
+    if normalized.strip("*?%s (){}[].,;:/\"'"):
+        text = f"{facts.kind}\0{described.normalized}".encode(errors="replace")
+        digest = hashlib.md5(text, usedforsecurity=False).hexdigest()[:16]
+    return _Derived(normalized, digest, described.action[:64], described.domain[:255])
 
 
-def _system_of(op: str) -> str:
-    """The system an operation names, such as ``db.sql.sqlite`` or ``queue.task.celery``."""
-    parts = op.lower().split(".")
-    found = next((name for name in _KNOWN_SYSTEMS if name in parts), "")
-    return _ALIASES.get(found, found)
+_derive = lru_cache(maxsize=4096)(_compute)
+# Long texts take memory: a megabyte or two of them must do.
+_derive_long = lru_cache(maxsize=128)(_compute)
 
 
-def infer_op(span: Span) -> str:
-    """The operation by OpenTelemetry's conventions; empty when nothing tells."""
+def _database(span: Span, system: str) -> Facts:
     attributes = span.attributes
-    kind = attributes.get("sentry.kind") or attributes.get("otel.kind") or ""
-    kind = kind.lower() if type(kind) is str else ""
-    if _has(attributes, "db.system.name", "db.system", "db.statement", "db.query.text"):
-        return "db"
-    if _has(attributes, "http.request.method", "http.method"):
-        return "http.server" if kind == "server" else "http.client" if kind == "client" else "http"
-    if _has(attributes, "rpc.system", "rpc.service"):
-        return "grpc" if attributes.get("rpc.system") == "grpc" else "rpc"
-    if _has(attributes, "messaging.system", "messaging.destination.name"):
-        return "queue.publish" if kind == "producer" else "queue.process" if kind == "consumer" else "queue"
-    if _has(attributes, "gen_ai.system", "gen_ai.operation.name"):
-        return "ai"
-    if _has(attributes, "faas.trigger"):
-        return "function"
-    return {"server": "http.server", "producer": "queue.publish", "consumer": "queue.process"}.get(kind, "")
+    text = first_text(attributes, names.STATEMENT)
+    # An attribute is cut earlier than a description.
+    if not text or (len(text) >= MAX_VALUE and len(span.description) > len(text)):
+        text = span.description
+    operation = first_text(attributes, names.OPERATION)
+    return Facts("db", span.op, text, system, operation, first_text(attributes, names.COLLECTION))
 
 
-def _has(attributes: Mapping[str, object], *names: str) -> bool:
-    return any(name in attributes for name in names)
+def _http(span: Span, _: str) -> Facts:
+    attributes = span.attributes
+    method = first_text(attributes, names.METHOD)[:16]
+    if is_server(span):
+        return Facts("route", span.op, span.description, operation=method)
+    url = first_text(attributes, names.URL)
+    if url.startswith("/") or not url:
+        url = span.description if "://" in span.description else url
+    return Facts("http", span.op, span.description, "", method, url, first_text(attributes, names.ADDRESS))
+
+
+def _route(span: Span, _: str) -> Facts:
+    return Facts("route", span.op, span.description)
+
+
+def _resource(span: Span, _: str) -> Facts:
+    return Facts("resource", span.op, span.description, target=first_text(span.attributes, names.URL))
+
+
+def _cache(span: Span, system: str) -> Facts:
+    key = span.attributes.get("cache.key")
+    first = key[0] if type(key) is list and key else key
+    operation = first_text(span.attributes, names.CACHE_OPERATION)
+    return Facts("cache", span.op, span.description, system, operation, first if type(first) is str else "")
+
+
+def _queue(span: Span, system: str) -> Facts:
+    operation = first_text(span.attributes, names.MESSAGE_OPERATION)
+    return Facts("queue", span.op, span.description, system, operation, first_text(span.attributes, names.DESTINATION))
+
+
+def _file(span: Span, _: str) -> Facts:
+    return Facts("file", span.op, span.description, target=first_text(span.attributes, names.FILE_PATH))
+
+
+def _rpc(span: Span, system: str) -> Facts:
+    return Facts("rpc", span.op, span.description, system, target=first_text(span.attributes, names.RPC_SERVICE))
+
+
+_READERS: dict[str, Callable[[Span, str], Facts]] = {
+    "db": _database,
+    "http": _http,
+    "pageload": _route,
+    "navigation": _route,
+    "resource": _resource,
+    "cache": _cache,
+    "queue": _queue,
+    "file": _file,
+    "rpc": _rpc,
+    "grpc": _rpc,
+}
+#: Their descriptions are names of components, screens and models, few as they are.
+_VERBATIM = frozenset(("ai", "ai.pipeline", "gen_ai", "app", "ui")) | {
+    f"ui.{name}" for name in ("angular", "ember", "react", "svelte", "vue")
+}

@@ -6,13 +6,11 @@ from dictamesh_sentry.processing.spans.descriptions.sql_structure import Element
 from dictamesh_sentry.processing.spans.descriptions.sql_tokens import (
     CAST,
     COMMA,
-    DOTS,
     NAME,
     OPEN,
     OPEN_ARRAY,
     OPERATOR,
     SEMICOLON,
-    VALUE,
 )  # fmt: skip
 
 _COMPARISONS = frozenset(("=", "<>", "!=", "<", ">", "<=", ">=", "<=>", "||", ":=", "=>", "@>", "<@", "&&"))
@@ -66,7 +64,3 @@ def _is_apart(before: Element, element: Element) -> bool:
     if (kind not in _NOT_WORDS or is_group) and (kind_before not in _NOT_WORDS or before.inner is not None):
         return element.text != OPEN_ARRAY
     return element.spaced
-
-
-__all__ = ["render"]
-_ = (DOTS, VALUE)

@@ -55,10 +55,12 @@ class Frame:
 
     ``role`` is what the parentheses are: ``call``, ``cast``, ``columns`` or a plain ``group``. ``start`` is where the
     current element of a list begins, ``plain`` where the element before it stands if it is one that may be merged.
+    ``modified``: the next group is that of DISTINCT ON, and the first column comes after it.
     """
 
     __slots__ = (
-        "after_table", "clause", "expecting", "into", "opener", "out", "plain", "rank", "role", "spaced", "start",
+        "after_table", "clause", "expecting", "into", "modified", "opener", "out", "plain", "rank", "role", "spaced",
+        "start",
     )  # fmt: skip
 
     def __init__(self, role: str, opener: str = "", spaced: bool = False, rank: int = 0) -> None:
@@ -73,6 +75,7 @@ class Frame:
         self.expecting = ""
         self.after_table = ""
         self.into = False
+        self.modified = False
 
     @property
     def before(self) -> str:
@@ -81,7 +84,7 @@ class Frame:
 
 
 class Statement:
-    """Reads tokens into ``top``; finds ``tables`` (rank, name), names ``defined`` by WITH, ``aliases`` and ``verbs``."""
+    """Reads tokens into ``top``; finds ``tables`` (rank, name), names ``defined`` by WITH, ``aliases``, ``verbs``."""
 
     def __init__(self, tokens: list[Token], verb: str) -> None:
         self.top = Frame("top")
@@ -199,6 +202,8 @@ class Statement:
                 out = out[0].inner
         parent = self._stack[-1]
         parent.out.append(Element(kind, frame.opener, frame.spaced, out, closed))
+        if parent.modified:
+            parent.modified, parent.start = False, len(parent.out)
         if parent.expecting:
             parent.expecting, parent.after_table = "", "()"
 
@@ -252,6 +257,11 @@ class Statement:
         while (following := self._next()) is not None and following.kind in SELECT_MODIFIERS:
             self._position += 1
             self._append(following)
+            if following.kind == "DISTINCT" and (on := self._next()) is not None and on.kind == "ON":
+                self._position += 1
+                self._append(on)
+                frame.modified = True
+                return
             if following.kind == "TOP":
                 bare = tokens[self._position : self._position + 1]
                 grouped = tokens[self._position : self._position + 3]

@@ -155,17 +155,19 @@ def _in_place(tokens: list[Token], token: Token) -> Token:
     if kind in VALUE_WORDS:
         is_value = before.text == "=" or (kind in ("TRUE", "FALSE") and before.kind not in ("IS", "NOT"))
     elif kind == NAME:
-        is_value = _names_session_object(tokens, before)
+        is_value = _names_session_object(tokens, before, token.text)
     else:
         return token
     return Token(VALUE, PLACEHOLDER, token.spaced) if is_value else token
 
 
-def _names_session_object(tokens: list[Token], before: Token) -> bool:
+def _names_session_object(tokens: list[Token], before: Token, text: str) -> bool:
     word = before.text.upper()
     if word in SESSION_NAMES:
         return True
     first = tokens[0].text.upper()
+    if text.upper() == "SAVEPOINT":
+        return False
     if first == "RELEASE":
         return len(tokens) == 1
     if first == "ROLLBACK":
