@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dictamesh_sentry.processing import items as item_types
+from dictamesh_sentry.processing.detectors import detect_problems, problem_event
 from dictamesh_sentry.processing.event_record import build_record
 from dictamesh_sentry.processing.log_items import process_logs
 from dictamesh_sentry.processing.normalize import InvalidEventError, parse_event
+from dictamesh_sentry.processing.occurrences import occurrence_id
 from dictamesh_sentry.processing.results import SpanGroup
 from dictamesh_sentry.processing.rows import dump_event
 from dictamesh_sentry.processing.spans.otlp import read_export
@@ -98,6 +100,11 @@ def _keep_transaction(work: Work, found: Transaction) -> None:
     group = _group(work, spans, found.shared, quantities, dump_event(found.event))
     group.is_transaction = True
     work.result.spans.append(group)
+    work.stage = "detect"
+    for problem in detect_problems(found.segment, found.children, work.config.options.performance):
+        event_id = occurrence_id(found.shared.event_id, problem.fingerprint)
+        event = problem_event(problem, found.event, found.segment, event_id)
+        work.result.events.append(build_record(work, event, event_id, None))
 
 
 def _group(

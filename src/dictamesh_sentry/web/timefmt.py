@@ -47,6 +47,8 @@ def compact(value: int) -> str:
 
 def elapsed(milliseconds: float) -> str:
     """A length of time in its fitting unit: ``0.42ms``, ``12ms``, ``1.35s``, ``2m 5s``, ``1h 3m``."""
+    if not milliseconds:
+        return "0ms"
     if milliseconds < 10:
         return f"{milliseconds:.2f}ms"
     if milliseconds < 1000:

@@ -77,6 +77,13 @@ def change(value: Any) -> str:
 
 
 @register.filter
+def rate(value: Any) -> str:
+    """A number per minute with three significant digits, small ones not as zero: 0.00312 → "0.00312"."""
+    number = float(value or 0)
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
+
+
+@register.filter
 def span_hex(value: Any) -> str:
     """A span id as the 16 hex digits it has in URLs."""
     return f"{int(value):016x}"

@@ -73,9 +73,11 @@ def chart(
     starts: Sequence[int], series: Sequence[Series], rollup: int, label: str, unit: str, **more: Any
 ) -> dict[str, Any]:
     """A chart and its table. ``unit``: ms, share, or count."""
-    show = {"ms": elapsed, "share": lambda value: f"{value * 100:.3g}%", "count": lambda value: compact(round(value))}[
-        unit
-    ]
+    show = {
+        "ms": elapsed,
+        "share": lambda value: f"{value * 100:.3g}%",
+        "count": lambda value: compact(round(value)) if value >= 10 else f"{value:.3g}",
+    }[unit]
     return {
         "label": label,
         "svg": line_chart(starts, series, show, label=label, rollup=rollup, **more),
