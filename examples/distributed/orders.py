@@ -11,14 +11,16 @@ from typing import Any
 
 import sentry_sdk
 from flask import Flask, jsonify
+from sentry_sdk.integrations.flask import FlaskIntegration
 
 LINES = 12
-PRODUCTS = 60_000
+PRODUCTS = 250_000
 
 sentry_sdk.init(
     dsn=environ.get("SENTRY_DSN"),
     environment=environ.get("SENTRY_ENVIRONMENT") or "development",
     release=environ.get("SENTRY_RELEASE") or "shop-orders@1.0.0",
+    integrations=[FlaskIntegration(transaction_style="url")],
     traces_sample_rate=1.0,
     profiles_sample_rate=1.0,
     debug=environ.get("SENTRY_DEBUG") == "1",
@@ -46,7 +48,7 @@ DATABASE = shop()
 
 
 def query(sql: str, *values: Any) -> list[Any]:
-    """A query with its span. The SDK does this by itself for Django, SQLAlchemy, asyncpg and others, not for sqlite3."""
+    """A query with its span. For Django, SQLAlchemy, asyncpg and others the SDK does this by itself."""
     with sentry_sdk.start_span(op="db", name=sql) as span:
         span.set_data("db.system", "sqlite")
         span.set_data("db.name", "shop")

@@ -14,7 +14,7 @@ app.get("/health", (_request, response) => {
 });
 
 // The browser may profile its scripts only where the page's answer allows it.
-app.use((_request, response, next) => {
+app.use(function allowProfiles(_request, response, next) {
   response.set("Document-Policy", "js-profiling");
   next();
 });
