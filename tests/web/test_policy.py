@@ -19,6 +19,7 @@ from dictamesh_sentry.issues.models import Activity, EventAttachment, SavedSearc
 from dictamesh_sentry.organizations.invitations import renew
 from dictamesh_sentry.organizations.models import OrganizationMember
 from dictamesh_sentry.quotas.models import Quota
+from dictamesh_sentry.tracing.models import SavedQuery
 from tests.support.factories import make_issue, make_member, make_organization, make_project, make_team, make_user
 
 pytestmark = pytest.mark.urls("dictamesh_sentry.web.urls")
@@ -75,6 +76,7 @@ def place(db: None) -> Place:
         project=project, event_id="0" * 32, issue=issue, name=SECRET, size=1, sha1="0" * 40, blob_key="none"
     )
     search = SavedSearch.objects.create(organization=organization, name=SECRET, query=SECRET)
+    saved_query = SavedQuery.objects.create(organization=organization, owner=owner, name=SECRET, is_shared=True)
     quota = Quota.objects.create(organization=organization, limit=1, window=60)
     token = owner.api_tokens.create(name=SECRET, token_hash="0" * 64, last_characters="0000")
     return Place(
@@ -92,6 +94,7 @@ def place(db: None) -> Place:
             "attachment_id": attachment.pk,
             "activity_id": comment.pk,
             "search_id": search.pk,
+            "saved_query_id": saved_query.pk,
             "key": "environment",
             "name": "assign",
             "trace_id": "7" * 32,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -26,7 +26,6 @@ from dictamesh_sentry.web.pages import PageRequest, organization_page
 from dictamesh_sentry.web.views.explore_data import PER_PAGE, ask, chart, plain, raw_rows, table
 from dictamesh_sentry.web.views.explore_help import suggest
 from dictamesh_sentry.web.views.explore_scope import (
-    AGGREGATES,
     ALONE,
     MODES,
     OF_ANY,
@@ -74,7 +73,10 @@ def explore_spans(request: PageRequest) -> HttpResponse:
         "explore": scope,
         "query_text": scope.filters.query,
         "modes": [{"value": value, "label": name, "current": value == scope.mode} for value, name in MODES],
-        "kept": _kept(scope),
+        "kept": [*question(scope), *projects_of(scope)],
+        "group_chips": _chips(scope, "groupBy", scope.groups),
+        "figure_chips": _chips(scope, "aggregate", scope.aggregates),
+        "column_chips": _chips(scope, "field", scope.fields),
         "functions_alone": ALONE,
         "functions_of_field": OF_FIELD,
         "functions_of_any": OF_ANY,
@@ -84,17 +86,17 @@ def explore_spans(request: PageRequest) -> HttpResponse:
         ],
         "may_share": request.access.has_scope(SHARE_SCOPE),
         "save_query": urlencode([*question(scope), *projects_of(scope)]),
+        "export_query": urlencode([*question(scope), *projects_of(scope)]),
         "problem": None,
     }
     context |= _results(request, scope)
     return render(request, "explore/spans.html", context, status=400 if context["problem"] else 200)
 
 
-def _kept(scope: ExploreScope) -> dict[str, list[tuple[str, str]]]:
-    """The hidden fields of the forms that add a group, a figure or a column."""
+def _chips(scope: ExploreScope, key: str, names: Sequence[str]) -> list[dict[str, str]]:
+    """The names, each with the question that leaves it out."""
     pairs = [*question(scope), *projects_of(scope)]
-    unsorted = [pair for pair in pairs if pair[0] != "sort"]
-    return {"all": pairs, "unsorted": unsorted}
+    return [{"name": name, "url": f"?{urlencode([pair for pair in pairs if pair != (key, name)])}"} for name in names]
 
 
 def _results(request: PageRequest, scope: ExploreScope) -> dict[str, Any]:
@@ -203,9 +205,7 @@ def explore_export(request: PageRequest) -> HttpResponseBase:
         return HttpResponse("The event store does not answer.", status=503, content_type="text/plain")
     slugs = {project.pk: project.slug for project in query.projects}
     names = [column.name for column in columns]
-    values = (
-        [plain(column, raw, slugs) for column, raw in zip(columns, row, strict=True)] for row in rows
-    )
+    values = ([plain(column, raw, slugs) for column, raw in zip(columns, row, strict=True)] for row in rows)
     as_json = request.GET.get("format") == "json"
     body = _json(names, values) if as_json else _csv(names, values)
     kind = "application/json" if as_json else "text/csv; charset=utf-8"
@@ -248,6 +248,3 @@ def _json(names: list[str], rows: Iterator[list[Any]]) -> Iterator[bytes]:
         shown = [_moment(value) if isinstance(value, datetime) else value for value in row]
         yield (b",\n" if number else b"\n") + orjson.dumps(dict(zip(names, shown, strict=True)))
     yield b"\n]\n"
-
-
-__all__ = ["AGGREGATES", "explore_complete", "explore_delete", "explore_export", "explore_save", "explore_spans"]

@@ -90,9 +90,7 @@ def table(request: PageRequest, query: SpanQuery, scope: ExploreScope) -> TableP
     base = f"/organizations/{request.organization.slug}/"
     result: list[TableRow] = []
     for row in rows[:PER_PAGE]:
-        values = {
-            column.name: plain(column, raw, slugs) for column, raw in zip(columns, row, strict=True)
-        }
+        values = {column.name: plain(column, raw, slugs) for column, raw in zip(columns, row, strict=True)}
         cells = [_cell(column, values, base, slugs) for column in columns[:shown]]
         result.append(TableRow(cells, _samples(scope, values) if scope.mode == AGGREGATES else ""))
     return TablePage(columns[:shown], result, len(rows) > PER_PAGE)

@@ -27,7 +27,19 @@ DEFAULT_AGGREGATE = "count()"
 OF_FIELD = ("avg", "p50", "p75", "p90", "p95", "p99", "max", "min", "sum")
 ALONE = ("count", "failure_rate", "failure_count", "epm", "eps")
 OF_ANY = ("count_unique",)
-_NAMES = ("query", "mode", "groupBy", "aggregate", "field", "sort", "chart", "environment", "statsPeriod", "start", "end")
+_NAMES = (
+    "query",
+    "mode",
+    "groupBy",
+    "aggregate",
+    "field",
+    "sort",
+    "chart",
+    "environment",
+    "statsPeriod",
+    "start",
+    "end",
+)
 _WORD = re.compile(r"[a-z_0-9]{1,40}\Z")
 
 
@@ -100,9 +112,7 @@ def _aggregates(given: Any) -> list[str]:
     return names
 
 
-def _checked(
-    reader: SpanReader, names: Sequence[str], most: int, problems: list[str], *, aggregate: bool
-) -> list[str]:
+def _checked(reader: SpanReader, names: Sequence[str], most: int, problems: list[str], *, aggregate: bool) -> list[str]:
     """The names that can be answered, each once."""
     found: list[str] = []
     for name in dict.fromkeys(text.strip() for text in names if text.strip()):
