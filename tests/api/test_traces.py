@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dictamesh_sentry.tracing.trace_store import forget_traces
+from dictamesh_sentry.tracing.trace_reads import forget_traces
 from tests.api.issue_world import IssueWorld, issues_fixture, store_event
 from tests.support.events import insert_events
 from tests.support.factories import make_project

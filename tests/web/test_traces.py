@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from dictamesh_sentry.projects.models import Project
-from dictamesh_sentry.tracing.trace_store import forget_traces
+from dictamesh_sentry.tracing.trace_reads import forget_traces
 from tests.support.factories import make_member, make_organization, make_project, make_team, make_user
 from tests.support.spans import insert_spans
 

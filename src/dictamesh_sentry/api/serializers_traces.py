@@ -10,8 +10,8 @@ from dictamesh_sentry.api.responses import iso
 from dictamesh_sentry.issues.short_id import short_id
 from dictamesh_sentry.projects.models import Project
 from dictamesh_sentry.tracing.logs import Log
-from dictamesh_sentry.tracing.trace_store import Pin, Trace, issues_of, spans_of_trace
-from dictamesh_sentry.tracing.trace_tree import SPAN
+from dictamesh_sentry.tracing.trace_reads import Pin, Trace, issues_of, spans_of_trace
+from dictamesh_sentry.tracing.waterfall import SPAN
 
 #: Columns of a span that are attributes to clients, under the names the protocol gives them.
 _COLUMNS = {

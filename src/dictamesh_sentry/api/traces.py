@@ -24,7 +24,7 @@ from dictamesh_sentry.organizations.access import NotVisibleError
 from dictamesh_sentry.projects.models import Project
 from dictamesh_sentry.projects.queries import projects_by_reference
 from dictamesh_sentry.tracing.logs import get_log, logs_of_trace
-from dictamesh_sentry.tracing.trace_store import (
+from dictamesh_sentry.tracing.trace_reads import (
     Trace,
     load_trace,
     parse_trace_id,

@@ -1,48 +1,59 @@
-"""Reads of one trace: its structure, the texts of some of its spans, one span whole, and what is pinned to spans."""
+"""Reads of one trace: its structure, what rows of it are called, and what is pinned to spans.
+
+The structure is read as columns of numbers, built once and kept; texts are read for the rows that are shown.
+"""
 
 from __future__ import annotations
 
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import cached_property
+from itertools import repeat
+from operator import and_
 from typing import Any
 
-import orjson
-
 from dictamesh_sentry.eventstore.client import get_store
-from dictamesh_sentry.issues.models import Issue
 from dictamesh_sentry.tracing.logs import logs_per_span
-from dictamesh_sentry.tracing.trace_tree import Spans, Tree, build_tree
+from dictamesh_sentry.tracing.trace_clocks import correct_clocks
+from dictamesh_sentry.tracing.trace_critical import CriticalPath
+from dictamesh_sentry.tracing.trace_tree import FAILED, SEGMENT, WAITS, Spans, Tree, build_tree
+from dictamesh_sentry.tracing.trace_view import Folding, View, build_view
 
+#: More spans than this are not laid out: the earliest are.
 MAX_SPANS = 250_000
-MAX_ERRORS = 1_000
+MAX_PINS = 1_000
+OF_TRACE = "is_segment IN (0, 1) AND project_id IN {projects:Array(UInt64)} AND trace_id = {trace:UUID}"
+_MAX_ORPHANS = 5_000
 _KEPT_TRACES = 8
 _KEPT_SPANS = 500_000
-_OF_TRACE = "is_segment IN (0, 1) AND project_id IN {projects:Array(UInt64)} AND trace_id = {trace:UUID}"
+_KEPT_VIEWS = 4
 _LABEL = 200
-_CHUNK = 2_000
+_FAILED_STATUS = "status NOT IN ('', 'ok', 'cancelled', 'unknown')"
+#: A client waits for the answer; whoever publishes a message does not wait for its consumer.
+_WAITS = "category = 'http' OR op IN ('rpc', 'grpc', 'rpc.client', 'grpc.client')"
 
 
 @dataclass(frozen=True)
 class Label:
-    """What a span is called."""
+    """What a span is called, and what hangs on it."""
 
-    op: str
-    text: str
-    category: str
-    status: str
-    transaction: str
-    platform: str
-    profile_id: str
-    replay_id: str
+    op: str = ""
+    text: str = ""
+    category: str = ""
+    status: str = ""
+    transaction: str = ""
+    platform: str = ""
+    profile_id: str = ""
+    replay_id: str = ""
 
 
 @dataclass(frozen=True)
 class Pin:
-    """An error, or a problem of performance, that happened during a span. Ids as hex."""
+    """An error, or a problem of performance, that happened during a span. Ids as hex; ``span_id`` 0 for none."""
 
     event_id: str
     issue_id: int
@@ -60,25 +71,87 @@ class Pin:
         return self.type == "transaction"
 
 
+class Structure:
+    """What is kept of a trace between requests: its tree and what was computed from it lately."""
+
+    def __init__(self, tree: Tree, *, truncated: bool) -> None:
+        self.tree = tree
+        self.truncated = truncated
+        self._views: OrderedDict[Folding, View] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @cached_property
+    def critical(self) -> CriticalPath:
+        """The critical path."""
+        return CriticalPath(self.tree)
+
+    @cached_property
+    def services(self) -> dict[int, int]:
+        """Project id → number of spans, most first."""
+        counts: dict[int, int] = {}
+        tree = self.tree
+        for marks in tree.marks[: tree.count]:
+            counts[marks >> 3] = counts.get(marks >> 3, 0) + 1
+        return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
+
+    @cached_property
+    def failures(self) -> int:
+        """How many spans failed."""
+        return sum(1 for _ in filter(None, map(and_, self.tree.marks, repeat(FAILED))))
+
+    def view(self, folding: Folding) -> View:
+        """The rows of a state of folding; those of the last few states are kept."""
+        with self._lock:
+            found = self._views.get(folding)
+            if found is not None:
+                self._views.move_to_end(folding)
+                return found
+        found = build_view(self.tree, folding)
+        with self._lock:
+            self._views[folding] = found
+            while len(self._views) > _KEPT_VIEWS:
+                self._views.popitem(last=False)
+        return found
+
+
 @dataclass
 class Trace:
-    """A trace as far as it is in the given projects."""
+    """A trace as far as it is in the given projects, with what is pinned to it at the moment."""
 
     id: str
-    tree: Tree
-    texts: Sequence[Sequence[str]]
-    truncated: bool
-    project_ids: frozenset[int]
-    pins: dict[int, list[Pin]] = field(default_factory=dict)
-    logs: dict[int, int] = field(default_factory=dict)
+    project_ids: Sequence[int]
+    structure: Structure
+    pins: Mapping[int, list[Pin]] = field(default_factory=dict)
+    """By span id; those of no span under 0."""
+    logs: Mapping[int, int] = field(default_factory=dict)
+    """How many, by span id."""
 
-    def label(self, node: int) -> Label:
-        """What a span's node is called."""
-        return Label(*(column[node] for column in self.texts))
+    @property
+    def tree(self) -> Tree:
+        return self.structure.tree
 
     @property
     def span_count(self) -> int:
-        return len(self.tree.spans)
+        return self.tree.count
+
+    @property
+    def all_pins(self) -> list[Pin]:
+        """In the order of time."""
+        return sorted((pin for pins in self.pins.values() for pin in pins), key=lambda pin: pin.timestamp)
+
+    @cached_property
+    def pinned(self) -> dict[int, list[Pin]]:
+        """Node → what happened in it; what belongs to no span here is under -1."""
+        nodes = self.tree.find({span_id for span_id in self.pins if span_id}) if self.pins else {}
+        found: dict[int, list[Pin]] = {}
+        for span_id, pins in self.pins.items():
+            found.setdefault(nodes.get(span_id, -1), []).extend(pins)
+        return found
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Of ``OF_TRACE``."""
+        return {"projects": list(self.project_ids), "trace": uuid.UUID(self.id)}
 
 
 def parse_trace_id(text: str) -> uuid.UUID | None:
@@ -89,94 +162,91 @@ def parse_trace_id(text: str) -> uuid.UUID | None:
         return None
 
 
-def load_trace(project_ids: Sequence[int], trace_id: str) -> Trace | None:
-    """The trace's tree with what is pinned to it; None when these projects have nothing of it.
+def load_trace(project_ids: Iterable[int], trace_id: str) -> Trace | None:
+    """The trace with what is pinned to it; None when these projects have nothing of it.
 
     The tree is built once and kept for the next window, until a span of the trace arrives.
     """
-    identifier = parse_trace_id(trace_id)
-    if identifier is None or not project_ids:
+    identifier, projects = parse_trace_id(trace_id), sorted(project_ids)
+    if identifier is None or not projects:
         return None
-    parameters = {"projects": sorted(project_ids), "trace": identifier}
-    pins = _pins(parameters)
-    logs = logs_per_span(project_ids, identifier.hex)
-    (count, newest) = get_store().rows(f"SELECT count(), max(received) FROM spans WHERE {_OF_TRACE}", parameters)[0]
+    parameters = {"projects": projects, "trace": identifier}
+    pins = _pins(projects, identifier)
+    logs = {int(span_id or "0", 16): n for span_id, n in logs_per_span(projects, identifier.hex).items()}
+    (count, newest) = get_store().rows(f"SELECT count(), max(received) FROM spans WHERE {OF_TRACE}", parameters)[0]
     if not count and not pins and not logs:
         return None
-    key = (identifier.hex, tuple(parameters["projects"]), int(count), newest)
-    found = _cache.get(key)
-    if found is None:
-        found = _read(identifier.hex, parameters)
-        _cache.put(key, found)
-    by_span: dict[int, list[Pin]] = {}
-    for pin in pins:
-        by_span.setdefault(pin.span_id, []).append(pin)
-    numbered = {int(span_id, 16) if span_id else 0: number for span_id, number in logs.items()}
-    return Trace(found.id, found.tree, found.texts, found.truncated, found.project_ids, by_span, numbered)
+    key = (identifier, tuple(projects), int(count), newest)
+    structure = _cache.get(key, lambda: _read(parameters))
+    return Trace(identifier.hex, projects, structure, pins, logs)
 
 
-def _read(trace_id: str, parameters: Mapping[str, Any]) -> Trace:
+def _read(parameters: Mapping[str, Any]) -> Structure:
     columns = get_store().columns(
-        "SELECT span_id, parent_span_id, project_id, toUnixTimestamp64Micro(timestamp) / 1000, duration, is_segment,"
-        " cityHash64(op, if(normalized_description = '', description, normalized_description)),"
-        f" op, substringUTF8(if(is_segment = 1, transaction, description), 1, {_LABEL}), category, status, transaction,"
-        f" platform, profile_id, replay_id FROM spans WHERE {_OF_TRACE} ORDER BY timestamp LIMIT {MAX_SPANS + 1}",
+        # Repeated spans do the same, which segments never do. One number to sort by: time, then anything that lasts.
+        "SELECT span_id, parent_span_id, toUnixTimestamp64Micro(timestamp) AS start,"
+        " toInt64(round(duration * 1000)) AS lasted,"
+        f" project_id * 8 + is_segment * {SEGMENT} + ({_FAILED_STATUS}) * {FAILED} + ({_WAITS}) * {WAITS} AS marks,"
+        " multiIf(is_segment = 1, span_id, group_hash != 0, cityHash64(op, group_hash), cityHash64(op, description))"
+        f" AS likeness FROM spans WHERE {OF_TRACE}"
+        f" ORDER BY start * 1024 + span_id % 1024 LIMIT {MAX_SPANS + 1}",
         parameters,
     )
     truncated = len(columns[0]) > MAX_SPANS
-    if truncated:
-        columns = [column[:MAX_SPANS] for column in columns]
-    tree = build_tree(Spans(*columns[:7]))
-    return Trace(trace_id, tree, columns[7:], truncated, frozenset(columns[2]))
+    spans = Spans(*(column[:MAX_SPANS] for column in columns) if truncated else columns)
+    tree = build_tree(spans)
+    lost = [node for node in _lost(tree) if not tree.has(node, SEGMENT)]
+    if lost and len(lost) <= _MAX_ORPHANS:
+        rows = get_store().rows(
+            f"SELECT span_id, segment_id FROM spans WHERE {OF_TRACE} AND span_id IN {{spans:Array(UInt64)}}",
+            {**parameters, "spans": [tree.span_id[node] for node in lost]},
+        )
+        tree = build_tree(spans, dict(rows))
+    correct_clocks(tree)
+    return Structure(tree, truncated=truncated)
 
 
-def _pins(parameters: Mapping[str, Any]) -> list[Pin]:
-    trace: uuid.UUID = parameters["trace"]
+def _lost(tree: Tree) -> list[int]:
+    return [child for node in range(tree.count, len(tree)) for child in tree.children(node)]
+
+
+def _pins(projects: Sequence[int], trace: uuid.UUID) -> dict[int, list[Pin]]:
     rows = get_store().rows(
         "SELECT event_id, issue_id, project_id, span_id, timestamp, title, level, type, culprit FROM events"
-        " WHERE project_id IN {projects:Array(UInt64)} AND trace_id = {trace_text:String}"
-        f" ORDER BY timestamp LIMIT {MAX_ERRORS}",
-        {"projects": parameters["projects"], "trace_text": trace.hex},
+        " WHERE project_id IN {projects:Array(UInt64)} AND trace_id = {trace:String}"
+        f" ORDER BY timestamp LIMIT {MAX_PINS}",
+        {"projects": projects, "trace": trace.hex},
     )
-    return [
-        Pin(row[0].hex, int(row[1]), int(row[2]), int(row[3], 16) if _is_hex(row[3]) else 0, *row[4:]) for row in rows
-    ]
+    found: dict[int, list[Pin]] = {}
+    for event_id, issue_id, project_id, span_id, *rest in rows:
+        number = _number(span_id)
+        found.setdefault(number, []).append(Pin(event_id.hex, issue_id, project_id, number, *rest))
+    return found
 
 
-def _is_hex(text: str) -> bool:
-    return len(text) == 16 and all(char in "0123456789abcdef" for char in text)
+def _number(text: str) -> int:
+    """A span id written in hex; 0 for anything else."""
+    try:
+        return int(text, 16) if len(text) == 16 else 0
+    except ValueError:
+        return 0
 
 
-def span_details(project_ids: Sequence[int], trace_id: str, span_id: int) -> dict[str, Any] | None:
-    """Every column of one span, ``links`` and ``payload`` decoded; None when there is no such span."""
-    identifier = parse_trace_id(trace_id)
-    if identifier is None or not project_ids:
-        return None
-    rows = get_store().query(
-        f"SELECT * EXCEPT (origin_partition, origin_offset, retention_days) FROM spans WHERE {_OF_TRACE}"
-        " AND span_id = {span:UInt64} LIMIT 1",
-        {"projects": list(project_ids), "trace": identifier, "span": span_id},
-    )
-    if not rows:
-        return None
-    row = rows[0]
-    row["links"] = orjson.loads(row["links"]) if row["links"] else []
-    row["payload"] = orjson.loads(row["payload"]) if row["payload"] else {}
-    row["end_timestamp"] = row["timestamp"] + timedelta(milliseconds=row["duration"])
-    return row
-
-
-def find_transaction(project_ids: Sequence[int], event_id: str) -> tuple[str, int, int] | None:
-    """(trace id, span id, project id) of a transaction by its event id; None when there is none."""
-    identifier = parse_trace_id(event_id)
-    if identifier is None or not project_ids or not identifier.int:
-        return None
+def labels(trace: Trace, nodes: Sequence[int]) -> dict[int, Label]:
+    """What some spans are called."""
+    tree = trace.tree
+    wanted = [node for node in nodes if node < tree.count]
+    if not wanted:
+        return {}
     rows = get_store().rows(
-        "SELECT trace_id, span_id, project_id FROM spans WHERE is_segment = 1"
-        " AND project_id IN {projects:Array(UInt64)} AND event_id = {event:UUID} LIMIT 1",
-        {"projects": list(project_ids), "event": identifier},
+        "SELECT span_id, toUnixTimestamp64Micro(timestamp), op,"
+        f" substringUTF8(multiIf(description != '', description, is_segment = 1, transaction, name), 1, {_LABEL}),"
+        " category, status, if(is_segment = 1, transaction, ''), platform, profile_id, replay_id"
+        f" FROM spans WHERE {OF_TRACE} AND span_id IN {{spans:Array(UInt64)}}",
+        {**trace.parameters, "spans": [tree.span_id[node] for node in wanted]},
     )
-    return (rows[0][0].hex, int(rows[0][1]), int(rows[0][2])) if rows else None
+    found = {(row[0], row[1]): Label(*row[2:]) for row in rows}
+    return {node: found.get((tree.span_id[node], tree.start[node]), Label()) for node in wanted}
 
 
 class _Cache:
@@ -184,27 +254,27 @@ class _Cache:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._traces: OrderedDict[Any, Trace] = OrderedDict()
+        self._kept: OrderedDict[Any, Structure] = OrderedDict()
 
-    def get(self, key: Any) -> Trace | None:
+    def get(self, key: Any, build: Callable[[], Structure]) -> Structure:
         with self._lock:
-            found = self._traces.get(key)
+            found = self._kept.get(key)
             if found is not None:
-                self._traces.move_to_end(key)
-            return found
-
-    def put(self, key: Any, trace: Trace) -> None:
+                self._kept.move_to_end(key)
+                return found
+        found = build()
         with self._lock:
-            self._traces[key] = trace
-            while len(self._traces) > 1 and (len(self._traces) > _KEPT_TRACES or self._spans() > _KEPT_SPANS):
-                self._traces.popitem(last=False)
+            self._kept[key] = found
+            while len(self._kept) > 1 and (len(self._kept) > _KEPT_TRACES or self._spans() > _KEPT_SPANS):
+                self._kept.popitem(last=False)
+        return found
 
     def _spans(self) -> int:
-        return sum(trace.span_count for trace in self._traces.values())
+        return sum(len(structure.tree) for structure in self._kept.values())
 
     def clear(self) -> None:
         with self._lock:
-            self._traces.clear()
+            self._kept.clear()
 
 
 _cache = _Cache()
@@ -215,65 +285,7 @@ def forget_traces() -> None:
     _cache.clear()
 
 
-@dataclass(frozen=True)
-class Counts:
-    """How many spans a trace has, by operation and by transaction (its event id, empty for spans sent alone)."""
+def failed_among(tree: Tree, nodes: Iterable[int]) -> int:
+    """How many of some spans failed."""
+    return sum(1 for node in nodes if tree.has(node, FAILED))
 
-    spans: int
-    by_op: dict[str, int]
-    by_transaction: list[tuple[str, int]]
-
-
-def trace_counts(project_ids: Sequence[int], trace_id: str) -> Counts:
-    """Counted by the store, so that a trace of any size is counted whole."""
-    identifier = parse_trace_id(trace_id)
-    if identifier is None or not project_ids:
-        return Counts(0, {}, [])
-    rows = get_store().rows(
-        f"SELECT event_id, op, count() FROM spans WHERE {_OF_TRACE} GROUP BY event_id, op",
-        {"projects": list(project_ids), "trace": identifier},
-    )
-    by_op: dict[str, int] = {}
-    by_transaction: dict[str, int] = {}
-    for event_id, op, count in rows:
-        by_op[op] = by_op.get(op, 0) + count
-        name = event_id.hex if event_id.int else ""
-        by_transaction[name] = by_transaction.get(name, 0) + count
-    return Counts(sum(by_op.values()), by_op, sorted(by_transaction.items()))
-
-
-def transactions_of_trace(project_ids: Sequence[int], trace_id: str) -> list[dict[str, Any]]:
-    """The segments of a trace by time; at most ten thousand."""
-    identifier = parse_trace_id(trace_id)
-    if identifier is None or not project_ids:
-        return []
-    return get_store().query(
-        "SELECT span_id, parent_span_id, segment_id, event_id, project_id, timestamp, duration, op, status,"
-        " transaction, profiler_id FROM spans WHERE is_segment = 1 AND project_id IN {projects:Array(UInt64)}"
-        " AND trace_id = {trace:UUID} ORDER BY timestamp LIMIT 10000",
-        {"projects": list(project_ids), "trace": identifier},
-    )
-
-
-def spans_of_trace(trace: Trace, span_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Span id → columns, for some spans of a trace."""
-    found: dict[int, dict[str, Any]] = {}
-    for start in range(0, len(span_ids), _CHUNK):
-        rows = get_store().query(
-            "SELECT span_id, parent_span_id, segment_id, event_id, project_id, timestamp, duration, self_time, op,"
-            " name, description, status, is_segment, transaction, profile_id, profiler_id, sdk_name, attributes_string,"
-            f" attributes_number FROM spans WHERE {_OF_TRACE} AND span_id IN {{spans:Array(UInt64)}}",
-            {
-                "projects": sorted(trace.project_ids),
-                "trace": uuid.UUID(trace.id),
-                "spans": list(span_ids[start : start + _CHUNK]),
-            },
-        )
-        found.update({row["span_id"]: row for row in rows})
-    return found
-
-
-def issues_of(trace: Trace) -> Sequence[Issue]:
-    """The issues of what is pinned to the trace, in one query."""
-    ids = {pin.issue_id for pins in trace.pins.values() for pin in pins}
-    return list(Issue.objects.filter(pk__in=ids, is_pending_deletion=False).select_related("project")) if ids else []

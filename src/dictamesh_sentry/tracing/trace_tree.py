@@ -1,75 +1,78 @@
-"""A trace as a tree, laid out so that any window of its rows costs the same. Pure.
+"""A trace as a tree, in arrays: a hundred thousand spans take a few megabytes and a few hundredths of a second. Pure.
 
-Nodes are numbers: the spans as they were read, then what is added for showing them: spans that are missing, and
-groups of siblings that repeat. Everything is a list by node, nothing recurses, and a subtree is a range of ``order``.
+Nodes are numbers: the spans by their start, then a place for each parent that was not received. Every node knows its
+parent, its first child and its next sibling; nothing recurses, so that a trace may be as deep or as wide as it likes.
+What is only needed for what is looked at (which rows are shown, the critical path) is computed when it is looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import add
+from functools import cached_property
+from itertools import compress, repeat
+from operator import add, and_, ge, lt
 
-SPAN, MISSING, GROUP = 0, 1, 2
-#: So many siblings alike, one after the other, are shown as one.
-LEAST_GROUP = 5
+SEGMENT, FAILED, WAITS = 1, 2, 4
+"""Marks of a span: it begins a segment; its status is a failure; it lasts until what it calls has answered."""
+_MARKS = 8
 
 
 @dataclass(slots=True)
 class Spans:
-    """The spans of a trace, a list per column. Times are milliseconds since the epoch, parents 0 for none."""
+    """The spans of a trace by start, a list per column. Times are microseconds, ``start`` since the epoch."""
 
     span_id: Sequence[int]
     parent_id: Sequence[int]
-    project_id: Sequence[int]
-    start: Sequence[float]
-    duration: Sequence[float]
-    is_segment: Sequence[int]
+    start: Sequence[int]
+    duration: Sequence[int]
+    marks: Sequence[int]
+    """The project's id times eight, plus ``SEGMENT``, ``FAILED`` and ``WAITS``."""
     likeness: Sequence[int]
-    """Equal for spans that do the same: a hash of operation and normalized description."""
+    """Equal for spans that do the same."""
 
     def __len__(self) -> int:
         return len(self.span_id)
 
 
-@dataclass(slots=True)
+@dataclass
 class Tree:
-    """``order`` is the nodes in the order they are shown; ``size`` counts a node with all that is below it."""
+    """See the module. ``first`` has one element more than there are nodes: the first root, at index -1."""
 
-    spans: Spans
-    kind: bytearray
-    parent: list[int]
-    start: list[float]
-    end: list[float]
-    shift: dict[int, float]
-    """Segments whose clock was corrected, and by how many milliseconds (with all that is below them)."""
-    orphans: set[int]
-    """Spans whose parent was not received; they hang on a node of kind MISSING."""
-    missing_id: dict[int, int]
-    by_id: dict[int, int]
-    order: list[int] = field(default_factory=list)
-    place: list[int] = field(default_factory=list)
-    depth: list[int] = field(default_factory=list)
-    size: list[int] = field(default_factory=list)
-    roots: list[int] = field(default_factory=list)
-    children: dict[int, list[int]] = field(default_factory=dict)
-    """Nodes below a node, in order; leaves are not in it."""
-    critical: bytearray = field(default_factory=bytearray)
+    count: int
+    """How many nodes are spans; those after them are parents that were not received."""
+    span_id: array[int]
+    parent_id: array[int]
+    start: array[int]
+    duration: array[int]
+    marks: array[int]
+    likeness: array[int]
+    parent: array[int]
+    first: array[int]
+    following: array[int]
+    cut: frozenset[int]
+    """Spans that are their own ancestors by what they say; they became roots."""
+    again: Mapping[int, int]
+    """Spans whose id came before: the how-manieth it is."""
+    shifts: dict[int, int] = field(default_factory=dict)
+    """Segments and how many microseconds they are moved by with all below them down to the next segment in here."""
 
-    @property
-    def first(self) -> float:
-        """When the trace begins, in milliseconds since the epoch."""
-        return min((self.start[node] for node in self.roots), default=0.0)
+    def __len__(self) -> int:
+        return len(self.parent)
 
     @property
-    def last(self) -> float:
-        """When the last span ends."""
-        return max(self.end, default=0.0)
+    def orphans(self) -> int:
+        """How many spans have a parent that was not received."""
+        return sum(1 for node in range(self.count, len(self)) for _ in self.children(node))
 
-    def node_of(self, span_id: int) -> int | None:
-        """The node of a span id: the span, or the place of one that is missing."""
-        found = self.by_id.get(span_id)
-        return found if found is not None else next((n for n, one in self.missing_id.items() if one == span_id), None)
+    def children(self, node: int) -> Iterator[int]:
+        """The nodes below one, by start; below -1 the roots."""
+        following = self.following
+        child = self.first[node]
+        while child >= 0:
+            yield child
+            child = following[child]
 
     def ancestors(self, node: int) -> Iterator[int]:
         """From the node's parent up to its root."""
@@ -78,213 +81,213 @@ class Tree:
             yield node
             node = self.parent[node]
 
-    def visible(self, toggled: frozenset[int] = frozenset()) -> list[int]:
-        """The nodes that are shown. Groups are closed and everything else is open, unless ``toggled``."""
-        shown: list[int] = []
-        order, size, kind = self.order, self.size, self.kind
-        position, end = 0, len(order)
-        while position < end:
-            node = order[position]
-            shown.append(node)
-            closed = (kind[node] == GROUP) != (node in toggled)
-            position += size[node] if closed else 1
-        return shown
+    def is_missing(self, node: int) -> bool:
+        """Whether the node stands for a span that was not received."""
+        return node >= self.count
+
+    def is_orphan(self, node: int) -> bool:
+        """Whether the span's parent was not received."""
+        return self.parent[node] >= self.count
+
+    def has(self, node: int, mark: int) -> bool:
+        """Whether the span is marked so."""
+        return bool(self.marks[node] & mark)
+
+    def project(self, node: int) -> int:
+        """The id of the span's project; 0 for one that is missing."""
+        return self.marks[node] // _MARKS
+
+    def shift(self, node: int) -> int:
+        """By how many microseconds the node is moved."""
+        if not self.shifts:
+            return 0
+        while node >= 0:
+            if node in self.shifts:
+                return self.shifts[node]
+            node = self.parent[node]
+        return 0
+
+    def times(self, node: int) -> tuple[int, int]:
+        """Start and end in microseconds, the clock corrected."""
+        start = self.start[node] + self.shift(node)
+        return start, start + self.duration[node]
+
+    @cached_property
+    def extent(self) -> tuple[int, int]:
+        """When the first span begins and when the last one ends."""
+        if not len(self):
+            return 0, 0
+        if not self.shifts:
+            return min(self.start), max(map(add, self.start, self.duration))
+        moved = [0] * len(self)
+        first, last = None, None
+        for node in self.order:
+            parent = self.parent[node]
+            moved[node] = self.shifts.get(node, moved[parent] if parent >= 0 else 0)
+            start = self.start[node] + moved[node]
+            first = start if first is None or start < first else first
+            end = start + self.duration[node]
+            last = end if last is None or end > last else last
+        return first or 0, last or 0
+
+    @cached_property
+    def order(self) -> array[int]:
+        """Every node, parents before their children."""
+        first, following = self.first, self.following
+        order = array("q")
+        stack = [first[-1]] if first[-1] >= 0 else []
+        while stack:
+            node = stack.pop()
+            order.append(node)
+            if following[node] >= 0:
+                stack.append(following[node])
+            if first[node] >= 0:
+                stack.append(first[node])
+        return order
+
+    @cached_property
+    def place(self) -> array[int]:
+        """For each node, where it is in ``order``."""
+        place = array("q", bytes(self.order.itemsize * len(self)))
+        for position, node in enumerate(self.order):
+            place[node] = position
+        return place
+
+    @cached_property
+    def spine(self) -> frozenset[int]:
+        """The nodes that have a segment below them."""
+        found: set[int] = set()
+        for node in self.segments():
+            node = self.parent[node]
+            while node >= 0 and node not in found:
+                found.add(node)
+                node = self.parent[node]
+        return frozenset(found)
+
+    def segments(self) -> Iterator[int]:
+        """The spans that begin a segment."""
+        return compress(range(self.count), map(and_, self.marks, repeat(SEGMENT)))
+
+    def find(self, span_ids: set[int]) -> dict[int, int]:
+        """Span id → node, of those that are there; of two spans with one id the first."""
+        found: dict[int, int] = {}
+        for node, span_id in enumerate(self.span_id):
+            if span_id in span_ids:
+                found.setdefault(span_id, node)
+        return found
+
+    def node_of(self, span_id: int, which: int = 1) -> int | None:
+        """The node of a span id, also of one that is missing; ``which`` tells spans of one id apart."""
+        if which > 1:
+            return next((n for n, number in self.again.items() if number == which and self.span_id[n] == span_id), None)
+        try:
+            return self.span_id.index(span_id)
+        except (ValueError, OverflowError):
+            return None
 
 
-def build_tree(spans: Spans) -> Tree:
-    """The tree of a trace's spans. Takes any input: parents that are missing, ids that come twice, circles."""
-    tree = _hang_up(spans)
-    _correct_clocks(tree)
-    _sort(tree)
-    _group_repeated(tree)
-    _lay_out(tree)
-    _mark_critical_path(tree)
-    return tree
+def build_tree(spans: Spans, segment_of: Mapping[int, int] | None = None) -> Tree:
+    """The tree of a trace's spans, ordered by start. Takes any input: missing parents, repeated ids, circles.
 
-
-def _hang_up(spans: Spans) -> Tree:
+    ``segment_of``: the segment's id of spans whose parent is not there, which then hang below their segment.
+    """
     count = len(spans)
     # Backwards, so that of two spans with one id the first is found.
-    by_id = dict(zip(reversed(spans.span_id), range(count - 1, -1, -1), strict=True))
-    start = list(spans.start)
-    end = list(map(add, start, spans.duration))
-    tree = Tree(spans, bytearray(count), [-1] * count, start, end, {}, set(), {}, by_id)
+    index = dict(zip(reversed(spans.span_id), range(count - 1, -1, -1), strict=True))
+    index.pop(0, None)
+    parent = list(map(index.get, spans.parent_id, repeat(-1)))
+    cut = _break_circles(parent)
     lost: dict[int, list[int]] = {}
-    for node, parent_id in enumerate(spans.parent_id):
-        if not parent_id:
-            continue
-        parent = by_id.get(parent_id, -1)
-        if parent >= 0 and parent != node:
-            tree.parent[node] = parent
-        elif parent < 0:
-            lost.setdefault(parent_id, []).append(node)
-    _break_circles(tree.parent)
-    for parent_id, nodes in lost.items():
-        placeholder = _add(tree, MISSING, min(start[node] for node in nodes), max(end[node] for node in nodes))
-        tree.missing_id[placeholder] = parent_id
-        for node in nodes:
-            tree.parent[node] = placeholder
-        tree.orphans.update(nodes)
-    children = tree.children
-    for node, parent in enumerate(tree.parent):
-        if parent < 0:
-            tree.roots.append(node)
-        elif parent in children:
-            children[parent].append(node)
-        else:
-            children[parent] = [node]
-    return tree
+    for node in compress(range(count), map(lt, parent, repeat(0))):
+        if spans.parent_id[node] and node not in cut:
+            lost.setdefault(spans.parent_id[node], []).append(node)
+    columns = [
+        array(kind, values)
+        for kind, values in zip(
+            "QQqqQQ",
+            (spans.span_id, spans.parent_id, spans.start, spans.duration, spans.marks, spans.likeness),
+            strict=True,
+        )
+    ]
+    _add_missing(columns, parent, lost, index, segment_of or {})
+    first, following = _links(parent, columns[2] if lost else None)
+    again = {} if len(index) == count else _repeated(spans.span_id)
+    return Tree(
+        count, *columns, array("q", parent), array("q", first), array("q", following), frozenset(cut), again
+    )
 
 
-def _add(tree: Tree, kind: int, start: float, end: float, parent: int = -1) -> int:
-    tree.kind.append(kind)
-    tree.parent.append(parent)
-    tree.start.append(start)
-    tree.end.append(end)
-    return len(tree.parent) - 1
+def _break_circles(parent: list[int]) -> set[int]:
+    """Make a root of the earliest node of every circle.
 
-
-def _break_circles(parent: list[int]) -> None:
-    """Make a root of one node of every circle."""
+    In every circle some node begins before its parent, so only from those it is worth looking.
+    """
+    cut: set[int] = set()
     state = bytearray(len(parent))
-    for first in range(len(parent)):
+    for suspect in compress(range(len(parent)), map(ge, parent, range(len(parent)))):
         path: list[int] = []
-        node = first
+        node = suspect
         while node >= 0 and not state[node]:
             state[node] = 1
             path.append(node)
             node = parent[node]
         if node >= 0 and state[node] == 1:
-            parent[node] = -1
+            earliest = min(path[path.index(node) :])
+            parent[earliest] = -1
+            cut.add(earliest)
         for one in path:
             state[one] = 2
+    return cut
 
 
-def _correct_clocks(tree: Tree) -> None:
-    """Move what another service did into the span that called it, when its clock says otherwise.
-
-    A callee cannot have begun before its caller, nor after the caller was done. As Jaeger does, it is then put in
-    the middle of the call, or at its beginning when it took longer than the call.
-    """
-    spans = tree.spans
-    calls = [node for node, flag in enumerate(spans.is_segment) if flag and _is_call(tree, tree.parent[node], node)]
-    if not any(_shift_into(tree, tree.parent[node], node) for node in calls):
-        return
-    shifts = [0.0] * len(tree.parent)
-    called = frozenset(calls)
-    stack = list(tree.roots)
-    while stack:
-        node = stack.pop()
-        parent = tree.parent[node]
-        shift = shifts[parent] if parent >= 0 else 0.0
-        if node in called:
-            shift = _shift_into(tree, parent, node)
-            if shift:
-                tree.shift[node] = shift
-        shifts[node] = shift
-        tree.start[node] += shift
-        tree.end[node] += shift
-        stack += tree.children.get(node, ())
-    for node in tree.missing_id:
-        below = tree.children[node]
-        tree.start[node] = min(tree.start[child] for child in below)
-        tree.end[node] = max(tree.end[child] for child in below)
-
-
-def _is_call(tree: Tree, parent: int, node: int) -> bool:
-    """Whether a span was called from another service, whose clock may differ."""
-    spans = tree.spans
-    return parent >= 0 and tree.kind[parent] == SPAN and spans.project_id[parent] != spans.project_id[node]
+def _add_missing(
+    columns: list[array[int]],
+    parent: list[int],
+    lost: Mapping[int, list[int]],
+    index: Mapping[int, int],
+    segment_of: Mapping[int, int],
+) -> None:
+    """A node for each parent that is not there, lasting as long as its children."""
+    span_id, parent_id, start, duration, marks, likeness = columns
+    for missing, nodes in lost.items():
+        place = len(parent)
+        parent.append(-1)
+        for node in nodes:
+            parent[node] = place
+        began = min(start[node] for node in nodes)
+        span_id.append(missing)
+        start.append(began)
+        duration.append(max(start[node] + duration[node] for node in nodes) - began)
+        marks.append(0)
+        likeness.append(missing)
+        segment = segment_of.get(span_id[nodes[0]], 0)
+        above = index.get(segment, -1)
+        parent_id.append(segment if above >= 0 else 0)
+        # A segment that is itself below the missing span cannot hold it.
+        node = above
+        while node >= 0 and node != place:
+            node = parent[node]
+        if node != place:
+            parent[place] = above
 
 
-def _shift_into(tree: Tree, parent: int, node: int) -> float:
-    """What to add to the node's own times; the parent's are corrected already."""
-    start, end = tree.start[node], tree.end[node]
-    low, high = tree.start[parent], tree.end[parent]
-    if low <= start <= high:
-        return 0.0
-    spare = (high - low) - (end - start)
-    return low + max(0.0, spare / 2) - start
+def _links(parent: list[int], start: array[int] | None) -> tuple[list[int], list[int]]:
+    """First child (of -1 in the last place) and next sibling of each node, in order of ``start`` where it is given."""
+    count = len(parent)
+    first, following = [-1] * (count + 1), [-1] * count
+    nodes = range(count) if start is None else sorted(range(count), key=start.__getitem__)
+    for node in reversed(nodes):
+        above = parent[node]
+        following[node] = first[above]
+        first[above] = node
+    return first, following
 
 
-def _sort(tree: Tree) -> None:
-    start, end = tree.start, tree.end
-    tree.roots.sort(key=lambda node: (start[node], -end[node]))
-    for below in tree.children.values():
-        if len(below) > 1:
-            below.sort(key=lambda node: (start[node], -end[node]))
-
-
-def _group_repeated(tree: Tree) -> None:
-    """Put runs of siblings that are alike under a node of their own."""
-    long = [(parent, below) for parent, below in tree.children.items() if len(below) >= LEAST_GROUP]
-    for parent, below in long:
-        tree.children[parent] = _with_groups(tree, parent, below)
-
-
-def _with_groups(tree: Tree, parent: int, below: list[int]) -> list[int]:
-    likeness = tree.spans.likeness
-    count = len(tree.spans)
-    kept: list[int] = []
-    index = 0
-    while index < len(below):
-        last = index + 1
-        first = below[index]
-        if first < count:
-            while last < len(below) and below[last] < count and likeness[below[last]] == likeness[first]:
-                last += 1
-        run = below[index:last]
-        if len(run) >= LEAST_GROUP:
-            group = _add(tree, GROUP, tree.start[first], max(tree.end[node] for node in run), parent)
-            tree.children[group] = run
-            for node in run:
-                tree.parent[node] = group
-            kept.append(group)
-        else:
-            kept += run
-        index = last
-    return kept
-
-
-def _lay_out(tree: Tree) -> None:
-    """``order``, ``place``, ``depth`` and ``size``."""
-    count = len(tree.parent)
-    depth, size, place = [0] * count, [1] * count, [0] * count
-    order: list[int] = []
-    children, parents = tree.children, tree.parent
-    stack = tree.roots[::-1]
-    while stack:
-        node = stack.pop()
-        place[node] = len(order)
-        order.append(node)
-        below = children.get(node)
-        if below:
-            deeper = depth[node] + 1
-            for child in below:
-                depth[child] = deeper
-            stack += below[::-1]
-    for node in reversed(order):
-        parent = parents[node]
-        if parent >= 0:
-            size[parent] += size[node]
-    tree.order, tree.depth, tree.size, tree.place = order, depth, size, place
-
-
-def _mark_critical_path(tree: Tree) -> None:
-    """Mark the spans that had to end sooner for the trace to end sooner.
-
-    From the end of a span backwards: whichever child ended last was being waited for, then whichever ended last
-    before that one began, and so on down.
-    """
-    tree.critical = bytearray(len(tree.parent))
-    if not tree.roots:
-        return
-    last = max(tree.roots, key=lambda node: tree.end[node])
-    stack = [(last, tree.end[last])]
-    while stack:
-        node, until = stack.pop()
-        tree.critical[node] = 1
-        for child in sorted(tree.children.get(node, ()), key=lambda one: tree.end[one], reverse=True):
-            if tree.end[child] <= until:
-                stack.append((child, tree.end[child]))
-                until = tree.start[child]
+def _repeated(span_ids: Sequence[int]) -> dict[int, int]:
+    seen: dict[int, int] = {}
+    found: dict[int, int] = {}
+    for node, span_id in enumerate(span_ids):
+        number = seen[span_id] = seen.get(span_id, 0) + 1
+        if number > 1:
+            found[node] = number
+    return found

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dictamesh_sentry.projects.models import Project
-from dictamesh_sentry.tracing.trace_store import Label, Pin, Trace
-from dictamesh_sentry.tracing.trace_tree import GROUP, MISSING, SPAN
+from dictamesh_sentry.tracing.trace_reads import Label, Pin, Trace
+from dictamesh_sentry.tracing.waterfall import GROUP, MISSING, SPAN
 
 WINDOW = 150
 MOST_TOGGLES = 400

@@ -16,7 +16,7 @@ from dictamesh_sentry.organizations.access import NotVisibleError
 from dictamesh_sentry.projects.models import Project
 from dictamesh_sentry.projects.queries import visible_to
 from dictamesh_sentry.tracing.logs import logs_of_trace
-from dictamesh_sentry.tracing.trace_store import (
+from dictamesh_sentry.tracing.trace_reads import (
     Trace,
     find_transaction,
     issues_of,
@@ -24,7 +24,7 @@ from dictamesh_sentry.tracing.trace_store import (
     parse_trace_id,
     span_details,
 )
-from dictamesh_sentry.tracing.trace_tree import SPAN
+from dictamesh_sentry.tracing.waterfall import SPAN
 from dictamesh_sentry.web.pages import PageRequest, is_fragment, organization_page
 from dictamesh_sentry.web.views.trace_rows import (
     Window,
