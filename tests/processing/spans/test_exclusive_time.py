@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,3 +39,27 @@ def test_a_span_that_is_its_own_parent_keeps_its_time() -> None:
     segment, loop = span(0, None, 0, 10), span(1, 1, 2, 4)
     set_exclusive_times(segment, [loop])
     assert (segment.exclusive_time, round(loop.exclusive_time, 6)) == (10.0, 4.0)
+
+
+def test_ids_that_go_round_or_are_shared_do_not_break_it() -> None:
+    segment = span(0, None, 0, 10)
+    first, second = span(1, 2, 0, 6), span(2, 1, 4, 6)
+    twin = span(1, 0, 8, 2)
+    set_exclusive_times(segment, [first, second, twin])
+    assert [round(one.exclusive_time, 6) for one in (segment, first, second, twin)] == [8.0, 4.0, 4.0, 0.0]
+
+
+def test_a_segment_without_an_id_takes_no_roots_for_children() -> None:
+    segment, root = span(0, None, 0, 10), span(1, None, 2, 4)
+    segment.span_id = ""
+    set_exclusive_times(segment, [root])
+    assert segment.exclusive_time == 10.0
+
+
+def test_many_spans_of_one_id_and_many_children_take_no_square() -> None:
+    twins = [span(1, 0, number, 50) for number in range(20_000)]
+    children = [span(number, 1, number * 2, 1) for number in range(2, 20_000)]
+    began = time.perf_counter()
+    set_exclusive_times(span(0, None, 0, 60_000), [*twins, *children])
+    assert time.perf_counter() - began < 2
+    assert round(twins[100].exclusive_time, 3) == 25.0

@@ -22,6 +22,11 @@ from dictamesh_sentry.processing.spans.names import normalize_transaction_name
         ("/v1/users", "/v1/users"),
         ("/12345", "/*"),
         ("/checkout", "/checkout"),
+        ("/search?q=shoes&page=2", "/search"),
+        ("/#/users/42?tab=1", "/#/users/*"),
+        ("https://shop42.example.com/cart", "https://shop42.example.com/cart"),
+        ("/users/jane-42/x", "/users/*/x"),
+        ("12", "12"),
     ],
 )
 def test_raw_urls(name: str, expected: str) -> None:
@@ -37,6 +42,8 @@ def test_names_somebody_chose_stay(source: str) -> None:
 def test_a_source_that_nobody_told() -> None:
     assert normalize_transaction_name("/a/123", "") == ("/a/*", "sanitized")
     assert normalize_transaction_name("/a/b", "", sdk="sentry.javascript.browser") == ("/a/b", "url")
+    assert normalize_transaction_name("/a/b", "", sdk="sentry.python.django", status="not_found") == ("/a/b", "url")
+    assert normalize_transaction_name("/a/b", "", sdk="sentry.python.django", status="ok") == ("/a/b", "unknown")
     assert normalize_transaction_name("shop.views.cart", "") == ("shop.views.cart", "unknown")
 
 

@@ -6,7 +6,7 @@ import re
 
 from dictamesh_sentry.processing.spans.descriptions.described import NOTHING, Described
 from dictamesh_sentry.processing.spans.descriptions.hosts import domain_of, generic_host, media_type, split_url
-from dictamesh_sentry.processing.spans.identifiers import is_identifier
+from dictamesh_sentry.processing.spans.identifiers import is_identifier, without_identifiers
 
 _EXTENSION = re.compile(r"\.([A-Za-z][A-Za-z0-9]{0,9})\Z")
 _PIECES = re.compile(r"([.\-_~@]+)")
@@ -46,7 +46,7 @@ def _generic(path: str) -> str:
     kept = ["*" if is_identifier(folder) or _is_hash(folder) else folder for folder in folders]
     extension = _EXTENSION.search(name)
     stem, ending = (name[: extension.start()], extension.group()) if extension else (name, "")
-    stem = _BUNDLED.sub("-*", stem)
+    stem = _BUNDLED.sub("-*", without_identifiers(stem))
     pieces = ["*" if _is_hash(piece) else piece for piece in _PIECES.split(stem)]
     return "/".join([*kept, _REPEATED.sub("*", "".join(pieces)) + ending])
 

@@ -45,7 +45,7 @@ def _pattern(strings: str, quoted: str, comments: str = "") -> re.Pattern[str]:
         rf"(?P<skip>(?:\s++|--[^\n]*+|/\*.*?(?:\*/|\Z){comments})++)"
         rf"|(?P<literal>[eE]{_ESCAPED_STRING}|(?:[nNbBxX]|[uU]&|_[a-zA-Z]\w{{0,15}})?(?:{strings})"
         r"|\$(?P<tag>(?:[A-Za-z_]\w*+)?+)\$.*?(?:\$(?P=tag)\$|\Z)"
-        r"|\d\w*+(?:\.\w*+)?+(?:(?<=[eE])[+-]\d++)?+|\.\d\w*+)"
+        r"|\d\w*+(?:\.(?!\.)\w*+)?+(?:(?<=[eE])[+-]\d++)?+|\.\d\w*+)"
         r"|(?P<placeholder>%s|%\(\w[^()\n]{0,100}\)s|\$\d++|\?\d*+|:[^\W\d]\w*+|:\d++|@@?\w++|\{\w++:\s*+\w[^{}]*+\})"
         rf"|(?P<name>{part}(?:\.(?:{part}|\*))*+)"
         r'|(?P<cast>::\s*+(?:"[^"]*+"|[^\W\d]\w*+)(?:\.(?:"[^"]*+"|[^\W\d]\w*+))*+'
