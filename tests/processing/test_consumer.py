@@ -608,3 +608,34 @@ def test_first_and_last_seen_do_not_depend_on_the_order(project, event_store):
     project.refresh_from_db()
     assert project.first_event is not None
     assert abs((project.first_event - times[1]).total_seconds()) < 0.01
+
+
+def test_a_problem_found_in_a_transaction_becomes_an_issue(project, event_store):
+    now = time.time()
+    queries = [span(now - 0.9, now - 0.89, "a" * 16, op="db", description="SELECT id FROM authors")]
+    queries += [
+        span(now - 0.8 + n * 0.02, now - 0.79 + n * 0.02, "a" * 16, op="db",
+             description=f"SELECT * FROM books WHERE author_id = {n}")
+        for n in range(12)
+    ]  # fmt: skip
+    slow = transaction(*queries, span_id="a" * 16, environment="prod", release="shop@1", user={"id": "9"})
+    batch = messages(ingest(project.pk, transaction_envelope(slow)))
+    processor(event_store).process(batch)
+    issue = Issue.objects.get()
+    assert (issue.category, issue.type, issue.title) == (
+        "performance",
+        "performance_n_plus_one_db_queries",
+        "N+1 Query",
+    )
+    assert (issue.times_seen, issue.level, issue.culprit) == (1, "info", "/checkout")
+    (row,) = rows(event_store)
+    assert (row["type"], row["trace_id"], row["release"]) == (
+        "transaction",
+        slow["contexts"]["trace"]["trace_id"],
+        "shop@1",
+    )
+    evidence = json.loads(row["payload"])["occurrence"]["evidenceData"]
+    assert (evidence["offenderCount"], len(evidence["offenders"])) == (12, 12)
+    assert outcomes() == {("accepted", "transaction", ""): 1, ("accepted", "span", ""): 14}
+    processor(event_store).process(messages(ingest(project.pk, transaction_envelope(slow)), first=2))
+    assert Issue.objects.get().times_seen == 1

@@ -130,7 +130,7 @@ def serialize_event(
         "dist": event.dist or None,
         "release": dict(release) if release else None,
         "errors": serialize_errors(data),
-        "occurrence": None,
+        "occurrence": event.data.get("occurrence"),
         "userReport": dict(user_report) if user_report else None,
         "dateReceived": required_iso(event.received),
         "size": event.size,

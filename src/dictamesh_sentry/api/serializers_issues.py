@@ -137,6 +137,9 @@ def permalink(issue: Issue) -> str:
     return f"{get_settings().public_url}/organizations/{issue.project.organization.slug}/issues/{issue.pk}/"
 
 
+_TYPES = frozenset({"error", "default", "csp", "feedback"})
+
+
 def serialize_issue(
     issue: Issue,
     personal: Personal,
@@ -211,7 +214,7 @@ def _base(issue: Issue, personal: Personal) -> IssueBody:
             "slug": issue.project.slug,
             "platform": issue.project.platform or None,
         },
-        "type": issue.type if issue.type in {"error", "default", "csp", "feedback"} else "error",
+        "type": "generic" if issue.category == "performance" else issue.type if issue.type in _TYPES else "error",
         "metadata": {"title": issue.title, **(issue.metadata if isinstance(issue.metadata, dict) else {})},
         "numComments": issue.num_comments,
         "assignedTo": serialize_assignee(issue),

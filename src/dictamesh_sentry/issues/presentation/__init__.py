@@ -11,6 +11,7 @@ from dictamesh_sentry.issues.presentation.event import EventSource, EventView, M
 from dictamesh_sentry.issues.presentation.exceptions import ExceptionView, MechanismView, ThreadView
 from dictamesh_sentry.issues.presentation.frames import ContextLine, FrameGroup, FrameView, StackView
 from dictamesh_sentry.issues.presentation.grouping import GroupingComponent, GroupingView, present_grouping
+from dictamesh_sentry.issues.presentation.occurrence import Evidence, present_occurrence
 from dictamesh_sentry.issues.presentation.raw_stack import raw_exceptions, raw_stack
 from dictamesh_sentry.issues.presentation.request import RequestView
 from dictamesh_sentry.issues.presentation.values import KeyValue
@@ -23,6 +24,7 @@ __all__ = [
     "ErrorView",
     "EventSource",
     "EventView",
+    "Evidence",
     "ExceptionView",
     "FrameGroup",
     "FrameView",
@@ -39,6 +41,7 @@ __all__ = [
     "UserView",
     "present_event",
     "present_grouping",
+    "present_occurrence",
     "raw_exceptions",
     "raw_stack",
 ]

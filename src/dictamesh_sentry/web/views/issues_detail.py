@@ -20,10 +20,12 @@ from dictamesh_sentry.issues.event_queries import (
     tag_keys,
 )
 from dictamesh_sentry.issues.models import EventAttachment, Issue, IssueHash, IssueSeen
-from dictamesh_sentry.issues.presentation import present_event, present_grouping
+from dictamesh_sentry.issues.presentation import present_event, present_grouping, present_occurrence
 from dictamesh_sentry.organizations.access import NotVisibleError
 from dictamesh_sentry.web.issue_page import STORE_ERRORS, frame, numbers
 from dictamesh_sentry.web.pages import PageRequest, organization_page
+from dictamesh_sentry.web.presenters.timeseries import Series, line_chart
+from dictamesh_sentry.web.timefmt import elapsed
 from dictamesh_sentry.web.views.issues_scope import Scope, load_issue
 
 TRACE_VIEWS = (("app", "Most relevant"), ("full", "Full stack trace"), ("raw", "Raw"))
@@ -75,6 +77,7 @@ def _event_context(request: PageRequest, issue: Issue, event: Event, scope: Scop
     return {
         "event": event,
         "view": view,
+        **_evidence(event),
         "around": neighbours(issue, event, scope.environments),
         "outside_period": not scope.period.start <= event.timestamp < scope.period.end,
         "trace": trace if trace in dict(TRACE_VIEWS) else "app",
@@ -91,6 +94,24 @@ def _event_context(request: PageRequest, issue: Issue, event: Event, scope: Scop
         "event_url": f"{_base(request, issue)}events/{event.id}/",
         "minified": has_minified_frames(view),
     }
+
+
+def _evidence(event: Event) -> dict[str, Any]:
+    """What a detector found, with the chart that proves a regression."""
+    found = present_occurrence(event.data)
+    if found is None or not found.points:
+        return {"evidence": found}
+    starts = [moment for moment, _ in found.points]
+    rollup = starts[1] - starts[0] if len(starts) > 1 else 3600
+    chart = line_chart(
+        starts,
+        [Series("p95", [value for _, value in found.points], "s2")],
+        elapsed,
+        label="p95 over time",
+        rollup=rollup,
+        marks=[(found.changed_at, "Here it changed")] if found.changed_at else (),
+    )
+    return {"evidence": found, "evidence_chart": chart}
 
 
 def _grouping(issue: Issue, event: Event) -> Any:
