@@ -24,3 +24,14 @@ def test_pages_the_code_names_exist() -> None:
     }
     assert named
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+def test_every_detector_is_documented_with_its_thresholds() -> None:
+    from dictamesh_sentry.processing.detectors import DETECTORS
+
+    page = (ROOT / "docs" / "performance-issues.md").read_text()
+    for detector in DETECTORS:
+        line = next((line for line in page.splitlines() if line.startswith(f"| `{detector.name}` |")), "")
+        assert line, f"docs/performance-issues.md does not list {detector.name}"
+        for name in detector.thresholds:
+            assert f"`{name}`" in line
