@@ -197,7 +197,7 @@ def chart(query: SpanQuery, scope: ExploreScope) -> dict[str, Any]:
     title = f"{scope.chart} over time"
     return {
         "label": title,
-        "svg": line_chart(starts, lines, writer, label=title, rollup=width),
+        "svg": line_chart(starts, lines, writer, label=title, rollup=width, width=800, height=170),
         "table": chart_table(starts, lines, writer, width),
         "series": lines,
     }
