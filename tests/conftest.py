@@ -48,7 +48,7 @@ def event_store(_event_store_process: None) -> Iterator[EventStore]:
     from dictamesh_sentry.eventstore.client import get_store
 
     store = get_store()
-    for table in ("events", "spans", "logs"):
+    for table in ("events", "spans", "logs", "profiles", "profile_functions"):
         store.command(f"TRUNCATE TABLE {table}")
     return store
 

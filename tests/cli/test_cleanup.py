@@ -20,9 +20,11 @@ from dictamesh_sentry.feedback.models import UserReport
 from dictamesh_sentry.issues.models import EventAttachment, Issue
 from dictamesh_sentry.ops.retention import cleanup
 from dictamesh_sentry.processing.models import DeadLetter
+from dictamesh_sentry.profiling.ingest import store_profiles
 from dictamesh_sentry.quotas.models import OutcomeHour
 from tests.support.events import EventRow, insert_events
 from tests.support.factories import make_issue, make_organization, make_project
+from tests.support.profiles import profile_record
 
 pytestmark = pytest.mark.django_db
 
@@ -34,7 +36,8 @@ def ago(days: float) -> datetime:
 @pytest.fixture
 def world(event_store: EventStore) -> Callable[[], dict[str, int]]:
     """Something old and something young of each kind; counts what is there. Merges would expire rows by themselves."""
-    event_store.command("SYSTEM STOP TTL MERGES events")
+    for table in ("events", "spans", "logs", "profiles", "profile_functions"):
+        event_store.command(f"SYSTEM STOP TTL MERGES {table}")
     project = make_project(make_organization())
     old, young = make_issue(project, last_seen=ago(60)), make_issue(project, last_seen=ago(1))
     payload = "payload that compresses badly: " + "".join(chr(33 + (n * n) % 90) for n in range(5000))
@@ -65,12 +68,21 @@ def world(event_store: EventStore) -> Callable[[], dict[str, int]]:
         )
         UserReport.objects.create(project=project, event_id="a" * 32, comments=str(day), date_created=ago(day))
         Session.objects.create(session_key=f"s{day}", session_data="", expire_date=ago(day - 1))
+    for key, _ in list(blobs.keys("profiles/")):
+        blobs.delete(key)
+    # The row of the second one is past 30 days, its day is not.
+    times = (ago(60), ago(30).replace(hour=0, minute=0, second=1, microsecond=0), ago(1))
+    store_profiles([profile_record(project.pk, when) for when in times], event_store, blobs)
     for day in (401, 60):
         OutcomeHour.objects.create(project=project, category=1, outcome=0, hour=ago(day), quantity=1)
 
     def count() -> dict[str, int]:
         return {
-            "events": event_store.rows("SELECT count() FROM events")[0][0],
+            **{
+                table: event_store.rows(f"SELECT count() FROM {table}")[0][0]
+                for table in ("events", "spans", "logs", "profiles", "profile_functions")
+            },
+            "profile_samples": len(list(blobs.keys(f"profiles/{project.pk}/"))),
             "attachments": EventAttachment.objects.count(),
             "issues": Issue.objects.count(),
             "user_reports": UserReport.objects.count(),
@@ -90,8 +102,9 @@ def test_old_things_go_young_ones_stay(world: Callable[[], dict[str, int]], even
     size = event_store.rows(on_disk)[0][0]
     freed = cleanup(days=30)
     assert {name: kind.rows for name, kind in freed.kinds.items() if name != "metadata"} == {
-        "events": 302, "attachments": 2, "issues": 1, "user_reports": 1, "outcomes": 1, "dead_letters": 1,
-        "sessions": 1, "request_bodies": 1,
+        "events": 302, "spans": 0, "logs": 0, "profiles": 2, "profile_functions": 6, "profile_samples": 1,
+        "attachments": 2, "issues": 1, "user_reports": 1, "outcomes": 1, "dead_letters": 1, "sessions": 1,
+        "request_bodies": 1,
     }  # fmt: skip
     after = world()
     for name, kind in freed.kinds.items():
@@ -113,7 +126,7 @@ def test_a_dry_run_tells_the_same_and_touches_nothing(world: Callable[[], dict[s
     done = cleanup(days=30)
     for name, kind in told.kinds.items():
         assert kind.rows == done.kinds[name].rows, name
-        if name != "events":
+        if name not in ("events", "profiles", "profile_functions"):
             assert kind.bytes == done.kinds[name].bytes, name
     assert told.kinds["events"].bytes == pytest.approx(done.kinds["events"].bytes, rel=0.5)
 
@@ -134,7 +147,7 @@ def test_whole_weeks_are_dropped_without_rewriting(
     with log_queries() as queries:
         cleanup(days=30)
     assert any("DROP PARTITION" in sql for sql in queries.statements)
-    assert not any("DELETE WHERE (timestamp" in sql for sql in queries.statements)
+    assert not any("ALTER TABLE events DELETE WHERE (timestamp" in sql for sql in queries.statements)
 
 
 def test_the_command_prints_what_it_freed(world: Callable[[], dict[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from dictamesh_sentry.issues.models import EventAttachment, Issue
 from dictamesh_sentry.issues.tasks import delete_issues
 from dictamesh_sentry.ops.backup.events import Table, describe
 from dictamesh_sentry.processing.models import DeadLetter
+from dictamesh_sentry.profiling.records import BLOBS as PROFILES
 from dictamesh_sentry.quotas.models import OutcomeHour
 
 log = structlog.get_logger(__name__)
@@ -84,6 +85,7 @@ def cleanup(
         ("dead_letters", lambda: _rows(_old_letters(now), dry_run)),
         ("sessions", lambda: _rows(Session.objects.filter(expire_date__lt=now), dry_run)),
         ("request_bodies", lambda: _bodies(now, dry_run)),
+        ("profile_samples", lambda: _profile_samples(now, days, dry_run)),
     ]
     for number, (name, step) in enumerate(steps):
         progress("cleanup", number, len(steps))
@@ -229,6 +231,27 @@ def _batches(queryset: QuerySet[EventAttachment]) -> Iterator[list[EventAttachme
             return
         last = rows[-1].pk
         yield rows
+
+
+def _profile_samples(now: datetime, days: int, dry_run: bool) -> Kind:
+    """Samples of profiles whose rows are gone. Their keys have the day the profile began and how long it is kept.
+
+    Rows go by themselves at their hour, samples when the whole day has passed: no row is ever left without them.
+    """
+    kind = Kind(0, 0)
+    blobs = get_blob_store()
+    for key, size in list(blobs.keys(PROFILES)):
+        parts = key.split("/")
+        began, _, kept = parts[2].partition("-") if len(parts) == 4 else ("", "", "")
+        if not (len(began) == 8 and began.isdigit() and kept.isdigit()):
+            continue
+        day = datetime.strptime(began, "%Y%m%d").replace(tzinfo=UTC)
+        if day + timedelta(days=1 + min(int(kept), days)) <= now:
+            if not dry_run:
+                blobs.delete(key)
+            kind.rows += 1
+            kind.bytes = (kind.bytes or 0) + size
+    return kind
 
 
 def _bodies(now: datetime, dry_run: bool) -> Kind:

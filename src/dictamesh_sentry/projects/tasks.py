@@ -19,12 +19,16 @@ def schedule_deletion(project_id: int) -> None:
 
 @task(retries=5, retry_delay=60)
 def delete_project_data(project_id: int) -> None:
-    """Delete what the event store has, then attachments, then the project's rows. A retry finishes what is left."""
+    """Delete what the event store has, then attachments and profiles, then the project's rows.
+
+    A retry finishes what is left.
+    """
     project = Project.objects.filter(pk=project_id, is_pending_deletion=True).first()
     if project is None:
         return
     _delete_rows(project_id)
     _delete_attachments(project)
+    _delete_profiles(project_id)
     project.delete()
     log.info("project deleted", project_id=project_id)
 
@@ -43,6 +47,13 @@ def _delete_attachments(project: Project) -> None:
     """Blobs are shared by content within a project only, so all of its keys may go."""
     blobs = get_blob_store()
     for key in project.attachments.values_list("blob_key", flat=True).distinct().iterator():  # type: ignore[attr-defined]
+        blobs.delete(key)
+
+
+def _delete_profiles(project_id: int) -> None:
+    """The samples of its profiles, all under keys of its own."""
+    blobs = get_blob_store()
+    for key, _ in list(blobs.keys(f"profiles/{project_id}/")):
         blobs.delete(key)
 
 
