@@ -1,8 +1,7 @@
-"""Elements of a statement → text with canonical spaces, aliases replaced by their tables."""
+"""Tokens of a statement → text with canonical spaces, aliases replaced by their tables."""
 
 from __future__ import annotations
 
-from dictamesh_sentry.processing.spans.descriptions.sql_structure import Element
 from dictamesh_sentry.processing.spans.descriptions.sql_tokens import (
     CAST,
     COMMA,
@@ -11,6 +10,7 @@ from dictamesh_sentry.processing.spans.descriptions.sql_tokens import (
     OPEN_ARRAY,
     OPERATOR,
     SEMICOLON,
+    Token,
 )  # fmt: skip
 
 _COMPARISONS = frozenset(("=", "<>", "!=", "<", ">", "<=", ">=", "<=>", "||", ":=", "=>", "@>", "<@", "&&"))
@@ -19,15 +19,15 @@ _CLOSER = {OPEN: ")", OPEN_ARRAY: "]"}
 _NOT_WORDS = frozenset((OPERATOR, CAST, COMMA, SEMICOLON, OPEN, OPEN_ARRAY, ")", "]", "g", "V"))
 
 
-def render(elements: list[Element], aliases: dict[str, str]) -> str:
+def render(elements: list[Token], aliases: dict[str, str]) -> str:
     """The text of a statement."""
     pieces: list[str] = []
     _render(elements, aliases, pieces)
     return "".join(pieces)
 
 
-def _render(elements: list[Element], aliases: dict[str, str], pieces: list[str]) -> None:
-    before: Element | None = None
+def _render(elements: list[Token], aliases: dict[str, str], pieces: list[str]) -> None:
+    before: Token | None = None
     for element in elements:
         if before is not None and _is_apart(before, element):
             pieces.append(" ")
@@ -45,7 +45,7 @@ def _render(elements: list[Element], aliases: dict[str, str], pieces: list[str])
         before = element
 
 
-def _is_apart(before: Element, element: Element) -> bool:
+def _is_apart(before: Token, element: Token) -> bool:
     """Whether a space stands between two elements."""
     kind, kind_before = element.kind, before.kind
     if kind in _TIGHT or kind == CAST or kind_before in (OPEN, OPEN_ARRAY):

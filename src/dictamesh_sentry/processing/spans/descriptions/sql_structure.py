@@ -35,17 +35,13 @@ _NO_UPDATE = frozenset(("FOR", "ON", "KEY", "DO"))
 _CLOSERS = {CLOSE: OPEN, CLOSE_ARRAY: OPEN_ARRAY}
 
 
-class Element:
-    """A piece of the result: a token, or a group with pieces of its own."""
+class Group(Token):
+    """Tokens between parentheses or brackets."""
 
-    __slots__ = ("closed", "inner", "kind", "spaced", "text")
+    __slots__ = ("closed", "inner")
 
-    def __init__(
-        self, kind: str, text: str, spaced: bool, inner: list[Element] | None = None, closed: bool = True
-    ) -> None:
-        self.kind = kind
-        self.text = text
-        self.spaced = spaced
+    def __init__(self, kind: str, opener: str, spaced: bool, inner: list[Token], closed: bool = True) -> None:
+        super().__init__(kind, opener, spaced)
         self.inner = inner
         self.closed = closed
 
@@ -68,7 +64,7 @@ class Frame:
         self.opener = opener
         self.spaced = spaced
         self.rank = rank
-        self.out: list[Element] = []
+        self.out: list[Token] = []
         self.clause = ""
         self.start = 0
         self.plain = -1
@@ -103,6 +99,10 @@ class Statement:
         while self._position < len(tokens):
             token = tokens[self._position]
             self._position += 1
+            frame = self._stack[-1]
+            if token.kind == NAME and not (frame.expecting or frame.after_table or frame.clause == "WITH"):
+                frame.out.append(token)  # Most tokens are this.
+                continue
             handle = _HANDLERS.get(token.kind)
             if handle is not None:
                 handle(self, token)
@@ -119,7 +119,7 @@ class Statement:
     def _append(self, token: Token) -> None:
         frame = self._stack[-1]
         frame.after_table = ""
-        frame.out.append(Element(token.kind, token.text, token.spaced))
+        frame.out.append(token)
 
     def _next(self) -> Token | None:
         return self._tokens[self._position] if self._position < len(self._tokens) else None
@@ -201,7 +201,7 @@ class Statement:
             if frame.opener == OPEN and out[0].inner is not None and out[0].text == OPEN:
                 out = out[0].inner
         parent = self._stack[-1]
-        parent.out.append(Element(kind, frame.opener, frame.spaced, out, closed))
+        parent.out.append(Group(kind, frame.opener, frame.spaced, out, closed))
         if parent.modified:
             parent.modified, parent.start = False, len(parent.out)
         if parent.expecting:
@@ -269,8 +269,8 @@ class Statement:
                     self._append(bare[0])
                     self._position += 1
                 elif [one.kind for one in grouped] == [OPEN, VALUE, CLOSE]:
-                    inner = [Element(VALUE, PLACEHOLDER, False)]
-                    frame.out.append(Element(VALUES_GROUP, OPEN, False, inner))
+                    inner = [Token(VALUE, PLACEHOLDER, False)]
+                    frame.out.append(Group(VALUES_GROUP, OPEN, False, inner))
                     self._position += 3
         frame.start = len(frame.out)
 
@@ -314,7 +314,7 @@ def _end_column(frame: Frame) -> None:
     elif frame.plain < 0:
         frame.plain = start
     else:
-        out[frame.plain] = Element(DOTS, "..", out[frame.plain].spaced)
+        out[frame.plain] = Token(DOTS, "..", out[frame.plain].spaced)
         del out[frame.plain + 1 :]
 
 
@@ -325,7 +325,7 @@ def _end_value(frame: Frame) -> None:
         return
     item = out[start]
     if item.kind in VALUE_WORDS:
-        item = out[start] = Element(VALUE, PLACEHOLDER, item.spaced)
+        item = out[start] = Token(VALUE, PLACEHOLDER, item.spaced)
     # Further rows are of the first one's form.
     may_merge = item.kind in _GROUPS if frame.clause == "VALUES" else item.kind in _VALUES
     if not may_merge and not (frame.clause == "VALUES" and item.kind == VALUE):

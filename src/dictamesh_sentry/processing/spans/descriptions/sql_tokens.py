@@ -7,7 +7,7 @@ twice: time is linear in the length of the text whatever it holds.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from functools import lru_cache
 
 from dictamesh_sentry.processing.spans.descriptions.sql_words import KEYWORDS, SESSION_NAMES, VALUE_WORDS
 
@@ -22,12 +22,20 @@ _STANDARD = frozenset(("postgresql", "sqlite", "mssql", "oracle", "cockroachdb",
 _OPERANDS = frozenset((NAME, VALUE, CLOSE, CLOSE_ARRAY, CAST, "END"))
 
 
-class Token(NamedTuple):
-    """``spaced``: whether white space or a comment stood before it."""
+class Token:
+    """A piece of a statement. ``spaced``: whether white space or a comment stood before it.
 
-    kind: str
-    text: str
-    spaced: bool
+    ``inner`` is what a group holds, None for anything else; ``closed`` tells whether the group's end was there.
+    """
+
+    __slots__ = ("kind", "spaced", "text")
+    inner: list[Token] | None = None
+    closed = True
+
+    def __init__(self, kind: str, text: str, spaced: bool) -> None:
+        self.kind = kind
+        self.text = text
+        self.spaced = spaced
 
 
 _PLAIN_STRING = r"'(?:[^']++|'')*+(?:'|\Z)"
@@ -40,19 +48,20 @@ _BRACKETED = r"(?<![\w\])])\[[^\W\d][\w $#-]{0,126}\]"
 
 
 def _pattern(strings: str, quoted: str, comments: str = "") -> re.Pattern[str]:
+    """White space and comments, then a value, name, cast, mark or operator. The group inside of values is unused."""
     part = rf"(?:{_WORD}|{_BACKTICKED}|{_BRACKETED}{quoted})"
     return re.compile(
-        rf"(?P<skip>(?:\s++|--[^\n]*+|/\*.*?(?:\*/|\Z){comments})++)"
-        rf"|(?P<literal>[eE]{_ESCAPED_STRING}|(?:[nNbBxX]|[uU]&|_[a-zA-Z]\w{{0,15}})?(?:{strings})"
+        rf"((?:\s++|--[^\n]*+|/\*.*?(?:\*/|\Z){comments})*+)(?:"
+        rf"([eE]{_ESCAPED_STRING}|(?:[nNbBxX]|[uU]&|_[a-zA-Z]\w{{0,15}})?(?:{strings})"
         r"|\$(?P<tag>(?:[A-Za-z_]\w*+)?+)\$.*?(?:\$(?P=tag)\$|\Z)"
-        r"|\d\w*+(?:\.(?!\.)\w*+)?+(?:(?<=[eE])[+-]\d++)?+|\.\d\w*+)"
-        r"|(?P<placeholder>%s|%\(\w[^()\n]{0,100}\)s|\$\d++|\?\d*+|:[^\W\d]\w*+|:\d++|@@?\w++|\{\w++:\s*+\w[^{}]*+\})"
-        rf"|(?P<name>{part}(?:\.(?:{part}|\*))*+)"
-        r'|(?P<cast>::\s*+(?:"[^"]*+"|[^\W\d]\w*+)(?:\.(?:"[^"]*+"|[^\W\d]\w*+))*+'
+        r"|\d\w*+(?:\.(?!\.)\w*+)?+(?:(?<=[eE])[+-]\d++)?+|\.\d\w*+"
+        r"|%s|%\(\w[^()\n]{0,100}\)s|\$\d++|\?\d*+|:[^\W\d]\w*+|:\d++|@@?\w++|\{\w++:\s*+\w[^{}]*+\})"
+        rf"|({part}(?:\.(?:{part}|\*))*+)"
+        r'|(::\s*+(?:"[^"]*+"|[^\W\d]\w*+)(?:\.(?:"[^"]*+"|[^\W\d]\w*+))*+'
         r"(?:\s++(?:(?i:with|without)\s++(?i:time\s++zone)|(?i:varying|precision))\b)?+"
         r"(?:\s*+\([\d,\s]*+\))?+(?:\[\d*+\])*+)"
-        r"|(?P<mark>[()\[\],;])"
-        r"|(?P<operator>\.{2,}+|…|->>?|\#>>?|<=>|<>|<=|>=|!=|=>|@>|<@|\|\||&&|:=|.)",
+        r"|([()\[\],;])"
+        r"|(\.{2,}+|…|->>?|\#>>?|<=>|<>|<=|>=|!=|=>|@>|<@|\|\||&&|:=|.)|\Z)",
         re.DOTALL,
     )
 
@@ -65,6 +74,8 @@ _LENIENT_PATTERN = _pattern(rf"'\\'(?!')|{_ESCAPED_STRING}", f"|{_QUOTED}")
 _SAFE_NAME = re.compile(r"[^\W\d][\w$]*+(?:\.[^\W\d][\w$]*+)*+\Z")
 _QUOTE = re.compile(r'["`\[]')
 _PARTS = re.compile(rf"{_QUOTED}|{_BACKTICKED}|\[[^\]]*+\]|[^.\"`\[]++|.", re.DOTALL)
+_SHORT = 128
+_SESSION_VERBS = SESSION_NAMES | {"RELEASE", "ROLLBACK", "FETCH", "MOVE"}
 #: What a program puts in the names of partitions, temporary tables and cursors.
 _NUMBERED = re.compile(r"_*(?:(?<![0-9a-zA-Z])[0-9a-f]{32}(?![0-9a-zA-Z])|\d{5,}+)")
 
@@ -77,53 +88,47 @@ def tokenize(text: str, system: str) -> list[Token]:
         pattern = _STANDARD_PATTERN if system in _STANDARD else _LENIENT_PATTERN
     numbered = _NUMBERED.search(text) is not None
     tokens: list[Token] = []
-    spaced = False
-    for match in pattern.finditer(text):
-        group = match.lastgroup
-        if group == "skip":
-            spaced = True
-            continue
-        if group == "name":
-            token = _name(match.group(), spaced, numbered)
-        elif group == "mark":
-            mark = match.group()
-            token = Token(mark, mark, spaced)
-        elif group == "operator":
-            token = _operator(match.group(), spaced)
-        elif group == "cast":
-            # The type of a value is the driver's affair.
-            token = None if tokens and tokens[-1].kind == VALUE else _cast(match.group(), spaced)
-        else:
-            spaced = _drop_signs(tokens) or spaced
-            token = Token(VALUE, PLACEHOLDER, spaced)
-        if token is not None:
-            tokens.append(_in_place(tokens, token))
-        spaced = False
+    for space, value, _, name, cast, mark, operator in pattern.findall(text):
+        if name:
+            tokens.append(_name(tokens, name, space != "", numbered))
+        elif mark:
+            tokens.append(Token(mark, mark, space != ""))
+        elif value:
+            spaced = _drop_signs(tokens)
+            tokens.append(Token(VALUE, PLACEHOLDER, spaced or space != ""))
+        elif operator:
+            if operator != "…" and not operator.startswith("..."):  # Somebody cut the text there.
+                tokens.append(Token(DOTS if operator == ".." else OPERATOR, operator, space != ""))
+        elif cast and not (tokens and tokens[-1].kind == VALUE):  # The type of a value is the driver's affair.
+            tokens.append(Token(CAST, _plain_cast(cast), space != ""))
     return tokens
 
 
-def _operator(text: str, spaced: bool) -> Token | None:
-    if text == "..":
-        return Token(DOTS, text, spaced)
-    if text == "…" or text.startswith("..."):
-        return None  # Somebody cut the text here.
-    return Token(OPERATOR, text, spaced)
+def _name(tokens: list[Token], raw: str, spaced: bool, numbered: bool) -> Token:
+    kind, word = _known_word(raw, numbered) if len(raw) <= _SHORT else _word(raw, numbered)
+    token = Token(kind, word, spaced)
+    if (kind in VALUE_WORDS or _may_name_session_object(tokens, kind)) and _is_value(tokens, token):
+        return Token(VALUE, PLACEHOLDER, spaced)
+    return token
 
 
-def _cast(text: str, spaced: bool) -> Token:
-    return Token(CAST, " ".join(text.split()).replace('"', "").replace(":: ", "::"), spaced)
+def _plain_cast(text: str) -> str:
+    return " ".join(text.split()).replace('"', "").replace(":: ", "::")
 
 
-def _name(text: str, spaced: bool, numbered: bool) -> Token:
+def _word(text: str, numbered: bool) -> tuple[str, str]:
+    """Kind and text of a keyword or name."""
     if _QUOTE.search(text):
         text = _unquote(text)
     elif "." not in text:
         upper = text.upper()
         if upper in KEYWORDS:
-            return Token(upper, text, spaced)
-    if numbered:
-        text = _NUMBERED.sub("_%s", text)
-    return Token(NAME, text, spaced)
+            return upper, text
+    return NAME, _NUMBERED.sub("_%s", text) if numbered else text
+
+
+# An application has a few thousand names; to read them is half of the work.
+_known_word = lru_cache(maxsize=16_384)(_word)
 
 
 def _unquote(text: str) -> str:
@@ -146,28 +151,26 @@ def _drop_signs(tokens: list[Token]) -> bool:
     return spaced
 
 
-def _in_place(tokens: list[Token], token: Token) -> Token:
-    """The token, or a placeholder where its place makes it a value."""
+def _may_name_session_object(tokens: list[Token], kind: str) -> bool:
+    return kind == NAME and bool(tokens) and tokens[0].text.upper() in _SESSION_VERBS
+
+
+def _is_value(tokens: list[Token], token: Token) -> bool:
+    """Whether a word's place makes it a value."""
     if not tokens:
-        return token
+        return False
     before = tokens[-1]
-    kind = token.kind
-    if kind in VALUE_WORDS:
-        is_value = before.text == "=" or (kind in ("TRUE", "FALSE") and before.kind not in ("IS", "NOT"))
-    elif kind == NAME:
-        is_value = _names_session_object(tokens, before, token.text)
-    else:
-        return token
-    return Token(VALUE, PLACEHOLDER, token.spaced) if is_value else token
+    if token.kind == NAME:
+        return _names_session_object(tokens, before, token.text)
+    return before.text == "=" or (token.kind in ("TRUE", "FALSE") and before.kind not in ("IS", "NOT"))
 
 
 def _names_session_object(tokens: list[Token], before: Token, text: str) -> bool:
-    word = before.text.upper()
-    if word in SESSION_NAMES:
-        return True
-    first = tokens[0].text.upper()
     if text.upper() == "SAVEPOINT":
         return False
+    if before.text.upper() in SESSION_NAMES:
+        return True
+    first = tokens[0].text.upper()
     if first == "RELEASE":
         return len(tokens) == 1
     if first == "ROLLBACK":
