@@ -26,6 +26,7 @@ def main_navigation(request: HttpRequest, organization: Organization | None) -> 
     return [
         Item("Issues", f"{base}issues/", path.startswith(f"{base}issues/"), "issues"),
         Item("Performance", f"{base}performance/", path.startswith((f"{base}performance/", f"{base}traces/")), "flash"),
+        Item("Insights", f"{base}insights/", path.startswith(f"{base}insights/"), "database"),
         Item("Explore", f"{base}explore/spans/", path.startswith(f"{base}explore/"), "filter"),
         Item("Projects", f"{base}projects/", path.startswith(f"{base}projects/"), "projects"),
         Item("Stats", f"{base}stats/", path.startswith(f"{base}stats/"), "stats"),

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("dictamesh_sentry.web.urls_explore")),
+    path("", include("dictamesh_sentry.web.urls_insights")),
     path("", include("dictamesh_sentry.web.urls_issues")),
     path("", include("dictamesh_sentry.web.urls_performance")),
     path("", include("dictamesh_sentry.web.urls_traces")),

@@ -29,7 +29,7 @@ _METRICS = {
     "sized": "sumIf(sample_weight, has_size)",
     "bytes": "sumIf(size * sample_weight, has_size)",
 }
-_ORDERS = {
+ORDERS = {
     "time": "total",
     "miss": "missed / known",
     "count": "count",
@@ -37,9 +37,9 @@ _ORDERS = {
     "avg": "total / count",
 }
 _BY_TRANSACTION = Table(
-    LOOKUPS, {"project": "project_id", "name": "transaction"}, _METRICS, _ORDERS, ("project_id", "transaction")
+    LOOKUPS, {"project": "project_id", "name": "transaction"}, _METRICS, ORDERS, ("project_id", "transaction")
 )
-_BY_PREFIX = Table(LOOKUPS, {"name": "domain"}, _METRICS, _ORDERS, ("domain",))
+_BY_PREFIX = Table(LOOKUPS, {"name": "domain"}, _METRICS, ORDERS, ("domain",))
 _OVER_TIME = Table(LOOKUPS, {}, {name: _METRICS[name] for name in ("count", "known", "missed")}, {})
 
 

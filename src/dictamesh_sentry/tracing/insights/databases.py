@@ -23,13 +23,13 @@ from dictamesh_sentry.tracing.percentiles import Percentile
 
 QUERIES = Spans(("db",), "group_hash != 0")
 _METRICS = {"count": COUNT, "total": TOTAL, "failed": FAILED, "p95": Percentile(0.95)}
-_ORDERS = {"time": "total", "avg": "total / count", "p95": "p95", "count": "count"}
-_BY_QUERY = Table(QUERIES, {"query_hash": "group_hash"}, _METRICS, _ORDERS, ("group_hash",))
+ORDERS = {"time": "total", "avg": "total / count", "p95": "p95", "count": "count"}
+_BY_QUERY = Table(QUERIES, {"query_hash": "group_hash"}, _METRICS, ORDERS, ("group_hash",))
 _BY_CALLER = Table(
     QUERIES,
     {"project": "project_id", "name": "transaction"},
     _METRICS,
-    _ORDERS,
+    ORDERS,
     ("project_id", "transaction"),
 )
 _OVER_TIME = Table(QUERIES, {}, {"count": COUNT, "total": TOTAL}, {})

@@ -32,7 +32,7 @@ _METRICS = {
     **_RATES,
     "p95": Percentile(0.95),
 }
-_ORDERS = {
+ORDERS = {
     "time": "total",
     "count": "count",
     "3xx": "redirected / answered",
@@ -41,12 +41,12 @@ _ORDERS = {
     "avg": "total / count",
     "p95": "p95",
 }
-_BY_DOMAIN = Table(REQUESTS, {"name": "domain"}, _METRICS, _ORDERS, ("domain", "status_code"))
+_BY_DOMAIN = Table(REQUESTS, {"name": "domain"}, _METRICS, ORDERS, ("domain", "status_code"))
 _BY_REQUEST = Table(
     REQUESTS,
     {"method": "action", "name": "normalized_description", "project": "project_id", "caller": "transaction"},
     _METRICS,
-    _ORDERS,
+    ORDERS,
     ("action", "normalized_description", "project_id", "transaction", "status_code"),
 )
 _OVER_TIME = Table(

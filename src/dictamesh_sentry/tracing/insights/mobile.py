@@ -39,7 +39,7 @@ _METRICS = {
     **{f"{name}_p50": Percentile(0.5, name, f"has_{name}") for name in ("cold", "warm")},
     **{f"{name}_p95": Percentile(0.95, name, f"has_{name}") for name in _MEASURED},
 }
-_ORDERS = {
+ORDERS = {
     "count": "count",
     "cold": "cold_p50",
     "cold95": "cold_p95",
@@ -62,7 +62,7 @@ GROUPINGS = {
 def screens(filters: Filters, grouping: str, sort: Sort) -> Breakdown:
     """Loads of screens by one of ``GROUPINGS``."""
     keys = GROUPINGS.get(grouping, GROUPINGS["screen"])
-    return breakdown(filters, Table(LOADS, keys, _METRICS, _ORDERS, tuple(keys.values())), sort)
+    return breakdown(filters, Table(LOADS, keys, _METRICS, ORDERS, tuple(keys.values())), sort)
 
 
 def over_time(filters: Filters) -> Breakdown:

@@ -32,7 +32,7 @@ _METRICS = {
     "waits": "sumIf(sample_weight, is_consumer AND waited)",
     "waiting": "sumIf(latency * sample_weight, is_consumer AND waited)",
 }
-_ORDERS = {
+ORDERS = {
     "time": "processing",
     "publish": "published",
     "process": "processed",
@@ -40,12 +40,12 @@ _ORDERS = {
     "avg": "processing / processed",
     "errors": "failed / processed",
 }
-_BY_DESTINATION = Table(MESSAGES, {"name": "domain", "system": "system"}, _METRICS, _ORDERS, ("domain", "system"))
+_BY_DESTINATION = Table(MESSAGES, {"name": "domain", "system": "system"}, _METRICS, ORDERS, ("domain", "system"))
 _BY_TRANSACTION = Table(
     MESSAGES,
     {"project": "project_id", "name": "transaction"},
     _METRICS,
-    _ORDERS,
+    ORDERS,
     ("project_id", "transaction"),
 )
 _OVER_TIME = Table(MESSAGES, {}, _METRICS, {})
