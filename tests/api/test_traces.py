@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dictamesh_sentry.tracing.trace_reads import forget_traces
+from dictamesh_sentry.tracing.trace_store import forget_traces
 from tests.api.issue_world import IssueWorld, issues_fixture, store_event
 from tests.support.events import insert_events
 from tests.support.factories import make_project
@@ -28,7 +28,7 @@ def trace(issues: IssueWorld, event_store: Any) -> IssueWorld:
     """shop: GET /cart → http.client → billing: POST /price, and a query with an error on it."""
     forget_traces()
     shop = issues.world.project.pk
-    billing = make_project(issues.world.organization, slug="billing", teams=[issues.world.team]).pk
+    billing = make_project(issues.world.organization, slug="billing", teams=(issues.world.team,)).pk
     event_id = uuid.uuid4().hex
     shared = {"trace_id": TRACE, "event_id": event_id, "project_id": shop, "segment_id": ROOT, "transaction": "/cart"}
     insert_spans(

@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from dictamesh_sentry.projects.models import Project
-from dictamesh_sentry.tracing.trace_reads import forget_traces
+from dictamesh_sentry.tracing.trace_store import forget_traces
 from tests.support.factories import make_member, make_organization, make_project, make_team, make_user
 from tests.support.spans import insert_spans
 
@@ -70,7 +70,7 @@ def test_further_rows_come_when_asked(shop: tuple[Client, Project], event_store:
     html = client.get(f"/organizations/acme/traces/{TRACE}/").content.decode()
     seen = texts(html)
     while True:
-        found = re.search(r'hx-get="([^"]*offset=\d+)" hx-target="closest tr"', html)
+        found = re.search(r'hx-get="([^"]*rows=after)" hx-target="closest tr"', html)
         if found is None:
             break
         html = client.get(found[1].replace("&amp;", "&"), headers={"HX-Request": "true"}).content.decode()
@@ -81,7 +81,7 @@ def test_further_rows_come_when_asked(shop: tuple[Client, Project], event_store:
 
 def test_repeated_siblings_unfold(shop: tuple[Client, Project], event_store: Any) -> None:
     client, project = shop
-    insert_spans(event_store, spans_of(project, 20, normalized_description="same", description="SELECT same"))
+    insert_spans(event_store, spans_of(project, 20, group_hash=7))
     html = client.get(f"/organizations/acme/traces/{TRACE}/").content.decode()
     assert "×20" in html
     assert len(texts(html)) == 2
@@ -92,13 +92,13 @@ def test_repeated_siblings_unfold(shop: tuple[Client, Project], event_store: Any
 def test_folding_hides_what_is_below(shop: tuple[Client, Project], event_store: Any) -> None:
     client, project = shop
     insert_spans(event_store, spans_of(project, 3))
-    html = client.get(f"/organizations/acme/traces/{TRACE}/?toggle={ROOT}").content.decode()
+    html = client.get(f"/organizations/acme/traces/{TRACE}/?closed={ROOT}").content.decode()
     assert texts(html) == ["/cart"]
 
 
 def test_a_span_inside_something_folded_is_shown_when_asked_for(shop: tuple[Client, Project], event_store: Any) -> None:
     client, project = shop
-    insert_spans(event_store, spans_of(project, 300, normalized_description="same"))
+    insert_spans(event_store, spans_of(project, 300, group_hash=7))
     wanted = f"{1000 + 250:016x}"
     html = client.get(f"/organizations/acme/traces/{TRACE}/?node={wanted}").content.decode()
     assert "SELECT 250 FROM carts" in texts(html)

@@ -10,8 +10,8 @@ from dictamesh_sentry.api.responses import iso
 from dictamesh_sentry.issues.short_id import short_id
 from dictamesh_sentry.projects.models import Project
 from dictamesh_sentry.tracing.logs import Log
-from dictamesh_sentry.tracing.trace_reads import Pin, Trace, issues_of, spans_of_trace
-from dictamesh_sentry.tracing.waterfall import SPAN
+from dictamesh_sentry.tracing.trace_spans import issues_of, spans_of_trace
+from dictamesh_sentry.tracing.trace_store import Pin, Trace
 
 #: Columns of a span that are attributes to clients, under the names the protocol gives them.
 _COLUMNS = {
@@ -23,6 +23,8 @@ _COLUMNS = {
     "user_ip": "user.ip", "profile_id": "profile.id", "profiler_id": "profiler.id", "replay_id": "replay.id",
     "thread_id": "thread.id", "status_code": "span.status_code",
 }  # fmt: skip
+# Below this depth spans stand beside one another, with the ids of their parents: parsers refuse what is nested deeper.
+MAX_DEPTH = 100
 _NUMBERS = {"duration": "span.duration", "self_time": "span.self_time"}
 
 
@@ -73,22 +75,38 @@ def span_bodies(
 ) -> list[dict[str, Any]]:
     """The roots of the tree; errors of no span, or of one that is not there, stand beside them."""
     tree = trace.tree
-    wanted = [node for node in tree.order if tree.kind[node] == SPAN][:limit]
-    rows = spans_of_trace(trace, [tree.spans.span_id[node] for node in wanted])
+    wanted = [node for node in tree.order if not tree.is_missing(node)][:limit]
+    rows = spans_of_trace(trace, wanted)
     pinned = _pins(trace, projects)
-    bodies: dict[int, dict[str, Any]] = {}
-    roots: list[dict[str, Any]] = []
+    nesting = _Nesting()
     for node in wanted:
-        row = rows.get(tree.spans.span_id[node])
+        row = rows.get(node)
         if row is None:
             continue
-        body = bodies[node] = _span_body(row, projects, additional)
-        here = pinned.pop(tree.spans.span_id[node], [])
+        body = _span_body(row, projects, additional)
+        here = pinned.pop(tree.span_id[node], [])
         body["errors"] = [one for one in here if one["event_type"] == "error"]
         body["occurrences"] = [one for one in here if one["event_type"] == "occurrence"]
-        above = next((one for one in tree.ancestors(node) if one in bodies), None)
-        (roots if above is None else bodies[above]["children"]).append(body)
-    return [*roots, *(body for left in pinned.values() for body in left)]
+        nesting.add(trace, node, body)
+    return [*nesting.roots, *(body for left in pinned.values() for body in left)]
+
+
+class _Nesting:
+    """Puts bodies below those of their ancestors, which must have been added before."""
+
+    def __init__(self) -> None:
+        self.roots: list[dict[str, Any]] = []
+        self.bodies: dict[int, dict[str, Any]] = {}
+        self._inside: dict[int, tuple[list[dict[str, Any]], int]] = {}
+
+    def add(self, trace: Trace, node: int, body: dict[str, Any]) -> dict[str, Any] | None:
+        """The body that was found above, None for a root."""
+        above = next((one for one in trace.tree.ancestors(node) if one in self._inside), None)
+        place, depth = self._inside[above] if above is not None else (self.roots, 0)
+        place.append(body)
+        self._inside[node] = (body["children"], depth + 1) if depth < MAX_DEPTH else (place, depth)
+        self.bodies[node] = body
+        return self.bodies[above] if above is not None else None
 
 
 def _span_body(row: Mapping[str, Any], projects: Mapping[int, Project], additional: Sequence[str]) -> dict[str, Any]:
@@ -133,55 +151,47 @@ def transaction_bodies(
     """The segments as a tree of their own: each below the nearest segment that it was called from."""
     tree = trace.tree
     pinned = _pins(trace, projects)
-    bodies: dict[int, dict[str, Any]] = {}
-    by_node: dict[int, dict[str, Any]] = {}
-    for row in transactions:
-        node = tree.node_of(row["span_id"])
-        if node is None:
-            continue
-        start = row["timestamp"].timestamp()
-        by_node[node] = bodies[row["segment_id"]] = {
-            "event_id": _uuid(row["event_id"]) or _hex(row["span_id"]),
-            "span_id": _hex(row["span_id"]),
-            "parent_span_id": _hex(row["parent_span_id"]) or None,
-            "parent_event_id": None,
-            "generation": 0,
-            "project_id": row["project_id"],
-            "project_slug": projects[row["project_id"]].slug,
-            "transaction": row["transaction"],
-            "transaction.op": row["op"],
-            "transaction.duration": row["duration"],
-            "transaction.status": row["status"],
-            "start_timestamp": start,
-            "timestamp": start + row["duration"] / 1000,
-            "profiler_id": row["profiler_id"],
-            "errors": [],
-            "performance_issues": [],
-            "children": [],
-        }
-    _place_errors(trace, by_node, pinned)
-    roots: list[dict[str, Any]] = []
-    for node in sorted(by_node, key=lambda one: tree.place[one]):
-        body = by_node[node]
-        above = next((one for one in tree.ancestors(node) if one in by_node), None)
-        if above is None:
-            roots.append(body)
-            continue
-        parent = by_node[above]
-        body["generation"] = parent["generation"] + 1
-        body["parent_event_id"] = parent["event_id"]
-        parent["children"].append(body)
-    return {"transactions": roots, "orphan_errors": [body for left in pinned.values() for body in left]}
+    nodes = tree.find({row["span_id"] for row in transactions})
+    rows = {nodes[row["span_id"]]: row for row in transactions if row["span_id"] in nodes}
+    nesting = _Nesting()
+    for node in sorted(rows, key=tree.place.__getitem__):
+        body = _transaction_body(rows[node], projects)
+        above = nesting.add(trace, node, body)
+        if above is not None:
+            body["generation"] = above["generation"] + 1
+            body["parent_event_id"] = above["event_id"]
+    _place_errors(trace, nesting.bodies, pinned)
+    return {"transactions": nesting.roots, "orphan_errors": [body for left in pinned.values() for body in left]}
+
+
+def _transaction_body(row: Mapping[str, Any], projects: Mapping[int, Project]) -> dict[str, Any]:
+    start = row["timestamp"].timestamp()
+    return {
+        "event_id": _uuid(row["event_id"]) or _hex(row["span_id"]),
+        "span_id": _hex(row["span_id"]),
+        "parent_span_id": _hex(row["parent_span_id"]) or None,
+        "parent_event_id": None,
+        "generation": 0,
+        "project_id": row["project_id"],
+        "project_slug": projects[row["project_id"]].slug,
+        "transaction": row["transaction"],
+        "transaction.op": row["op"],
+        "transaction.duration": row["duration"],
+        "transaction.status": row["status"],
+        "start_timestamp": start,
+        "timestamp": start + row["duration"] / 1000,
+        "profile_id": row["profile_id"],
+        "profiler_id": row["profiler_id"],
+        "errors": [],
+        "performance_issues": [],
+        "children": [],
+    }
 
 
 def _place_errors(trace: Trace, by_node: Mapping[int, dict[str, Any]], pinned: dict[int, list[dict[str, Any]]]) -> None:
     """Give each transaction the errors of its spans; what belongs to none stays in ``pinned``."""
-    tree = trace.tree
-    for span_id in list(pinned):
-        node = tree.node_of(span_id) if span_id else None
-        if node is None:
-            continue
-        owner = node if node in by_node else next((one for one in tree.ancestors(node) if one in by_node), None)
+    for span_id, node in trace.tree.find({one for one in pinned if one}).items():
+        owner = node if node in by_node else next((one for one in trace.tree.ancestors(node) if one in by_node), None)
         if owner is not None:
             for body in pinned.pop(span_id):
                 kind = "performance_issues" if body["event_type"] == "occurrence" else "errors"

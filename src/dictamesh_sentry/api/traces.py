@@ -24,14 +24,8 @@ from dictamesh_sentry.organizations.access import NotVisibleError
 from dictamesh_sentry.projects.models import Project
 from dictamesh_sentry.projects.queries import projects_by_reference
 from dictamesh_sentry.tracing.logs import get_log, logs_of_trace
-from dictamesh_sentry.tracing.trace_reads import (
-    Trace,
-    load_trace,
-    parse_trace_id,
-    span_details,
-    trace_counts,
-    transactions_of_trace,
-)
+from dictamesh_sentry.tracing.trace_spans import span_details, trace_counts, transactions_of_trace
+from dictamesh_sentry.tracing.trace_store import Trace, load_trace, parse_trace_id
 
 READ = ("org:read",)
 MAX_SPANS = 10_000

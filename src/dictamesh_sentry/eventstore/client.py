@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,6 +16,7 @@ from clickhouse_connect import common
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, Error, OperationalError
 from clickhouse_connect.driver.httputil import get_pool_manager
+from clickhouse_connect.driver.query import QueryResult
 
 from dictamesh_sentry.config.load import get_settings
 from dictamesh_sentry.eventstore.embedded.launch import read_address
@@ -133,6 +135,24 @@ def insert_settings() -> dict[str, Any]:
     return settings
 
 
+def _query_settings(timeout: float) -> dict[str, Any]:
+    return {"max_execution_time": max(1, round(timeout)), "timeout_overflow_mode": "throw"}
+
+
+def _joined(result: QueryResult) -> list[Any]:
+    """The blocks of a result as one sequence per column. Numbers stay arrays: an object for each would cost more
+    than reading them."""
+    found: list[Any] = [[] for _ in result.column_names]
+    with result.column_block_stream as blocks:
+        for number, block in enumerate(blocks):
+            for position, values in enumerate(block):
+                if number:
+                    found[position].extend(values)
+                else:
+                    found[position] = values if isinstance(values, array) else list(values)
+    return found
+
+
 class _Refused(Exception):
     """The connection failed; another attempt on a fresh address may work."""
 
@@ -179,13 +199,15 @@ class ClickHouseStore:
         self, sql: str, parameters: Mapping[str, Any] | None = None, *, timeout: float = 20.0
     ) -> Sequence[Sequence[Any]]:
         """See EventStore."""
-        result = self._select(sql, parameters, timeout)
-        found = result.result_columns
-        return found if found else [[] for _ in result.column_names]
+        _record(sql)
+        settings = _query_settings(timeout)
+        return self._run(
+            lambda client: _joined(client.query(sql, parameters=dict(parameters or {}), settings=settings))
+        )
 
     def _select(self, sql: str, parameters: Mapping[str, Any] | None, timeout: float) -> Any:
         _record(sql)
-        settings = {"max_execution_time": max(1, round(timeout)), "timeout_overflow_mode": "throw"}
+        settings = _query_settings(timeout)
         return self._run(lambda client: client.query(sql, parameters=dict(parameters or {}), settings=settings))
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

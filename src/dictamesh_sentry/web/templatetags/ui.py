@@ -120,6 +120,12 @@ def milliseconds(value: Any) -> str:
 
 
 @register.filter
+def shifted(value: Any) -> str:
+    """Milliseconds a clock was moved by, with their sign."""
+    return f"{'−' if float(value) < 0 else '+'}{timefmt.elapsed(abs(float(value)))}"
+
+
+@register.filter
 def grouped(value: Any) -> str:
     """1234567 → "1,234,567"."""
     return f"{int(value or 0):,}"

@@ -1,288 +1,242 @@
-"""What the trace page shows of a window of a trace: rows, bars, marks, matches of a search."""
+"""What the trace page shows of a window of a trace: rows, bars, what is pinned to them, and the mini-map."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dictamesh_sentry.projects.models import Project
-from dictamesh_sentry.tracing.trace_reads import Label, Pin, Trace
-from dictamesh_sentry.tracing.waterfall import GROUP, MISSING, SPAN
+from dictamesh_sentry.tracing.trace_store import Label, Pin, Trace, labels
+from dictamesh_sentry.tracing.trace_tree import FAILED, SEGMENT
+from dictamesh_sentry.tracing.trace_view import Folding, View
 
-WINDOW = 150
-MOST_TOGGLES = 400
-MOST_MATCHES = 10_000
+WINDOW = 100
+MOST_FOLDED = 400
 WIDTH = 1000.0
 _DEEPEST = 24
-_NOT_FAILED = ("", "ok", "cancelled", "unknown")
+_MAP_ROWS = 80
 _COLOURS = {
     "db": "db", "http": "http", "cache": "cache", "queue": "queue", "resource": "resource", "browser": "browser",
     "ui": "browser", "pageload": "browser", "navigation": "browser", "template": "view", "view": "view",
 }  # fmt: skip
-_TERM = re.compile(r"(op|status|duration|project|category|id):(\S+)|(\S+)")
-_LENGTH = re.compile(r"([<>]=?)?(\d+(?:\.\d+)?)(ms|s|m)?\Z")
-_UNITS = {"ms": 1.0, "s": 1000.0, "m": 60_000.0, None: 1.0}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the waterfall. ``key`` names the node in the URL; ``bar_x`` and ``bar_width`` are of ``WIDTH``."""
+    """One line of the waterfall. ``key`` names it in the URL; times are milliseconds, ``bar_x`` and ``bar_width`` parts
+    of ``WIDTH``."""
 
     key: str
     kind: str
+    position: int
     depth: int
     indent: int
-    level: int
-    op: str
-    text: str
+    label: Label
     colour: str
-    status: str
-    failed: bool
+    failed: int
     project: Project | None
     start: float
     duration: float
     bar_x: float
     bar_width: float
+    part_x: float
+    part_width: float
     count: int
-    below: int
     is_open: bool
     is_segment: bool
     is_critical: bool
     is_orphan: bool
+    is_circular: bool
     shift: float
     pins: Sequence[Pin]
+    inside: int
     logs: int
-    profile_id: str
-    replay_id: str
-    transaction: str
-    is_match: bool = False
-    is_selected: bool = False
-    toggle_url: str = ""
+    is_match: bool
+    is_selected: bool
     url: str = ""
+    toggle_url: str = ""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Window:
     """The rows from ``offset`` on, of ``total`` that are shown in the present state of folding."""
 
     rows: list[Row]
     offset: int
     total: int
-    next_offset: int | None
-    previous_offset: int | None
-    matches: list[int] = field(default_factory=list)
+
+    @property
+    def end(self) -> int:
+        return self.offset + len(self.rows)
 
 
-def key_of(trace: Trace, node: int) -> str:
-    """The node's name in URLs: a span's id, ``m`` and the id of a missing one, ``g`` and the id of a group's first."""
+def key_of(trace: Trace, row: int) -> str:
+    """The row's name in URLs: the span's id, ``g`` and the first span's for a group; ``.2`` tells the second span of an
+    id from the first."""
     tree = trace.tree
-    kind = tree.kind[node]
-    if kind == SPAN:
-        return f"{tree.spans.span_id[node]:016x}"
-    if kind == MISSING:
-        return f"m{tree.missing_id[node]:016x}"
-    return f"g{tree.spans.span_id[tree.children[node][0]]:016x}"
+    node = row if row >= 0 else ~row
+    again = tree.again.get(node, 1)
+    return f"{'g' if row < 0 else ''}{tree.span_id[node]:016x}{f'.{again}' if again > 1 else ''}"
 
 
-def node_of_key(trace: Trace, key: str) -> int | None:
-    """The node a key names; None when the trace has no such."""
-    prefix, digits = (key[0], key[1:]) if key[:1] in ("g", "m") and len(key) == 17 else ("", key)
+def row_of(trace: Trace, key: str) -> int | None:
+    """The row a key names; None when the trace has no such."""
+    digits, _, again = key.removeprefix("g").partition(".")
+    if len(digits) != 16 or (again and not (again.isdigit() and len(again) < 7)):
+        return None
     try:
-        found = trace.tree.node_of(int(digits, 16)) if len(digits) == 16 else None
+        node = trace.tree.node_of(int(digits, 16), int(again or "1"))
     except ValueError:
         return None
-    if prefix != "g" or found is None:
-        return found
-    parent = trace.tree.parent[found]
-    return parent if parent >= 0 and trace.tree.kind[parent] == GROUP else None
+    return ~node if node is not None and key.startswith("g") else node
 
 
-def toggles(trace: Trace, keys: Sequence[str]) -> frozenset[int]:
-    """The nodes somebody folded or unfolded."""
-    found = (node_of_key(trace, key) for key in keys[:MOST_TOGGLES])
-    return frozenset(node for node in found if node is not None)
+def read_folding(trace: Trace, opened: str, closed: str) -> Folding:
+    """The state of folding that the URL names; rows that are not there are left out."""
 
+    def rows(text: str) -> frozenset[int]:
+        found = (row_of(trace, key) for key in text.split(",")[:MOST_FOLDED] if key)
+        return frozenset(row for row in found if row is not None)
 
-def opened_for(trace: Trace, toggled: frozenset[int], node: int) -> frozenset[int]:
-    """The state of folding in which a node is to be seen."""
-    tree = trace.tree
-    closed = [one for one in tree.ancestors(node) if (tree.kind[one] == GROUP) != (one in toggled)]
-    return toggled.symmetric_difference(closed)
-
-
-def search(trace: Trace, query: str, slugs: Mapping[int, str]) -> list[int]:
-    """The spans a search finds, in the order they are shown. Words are looked for in operation and description;
-    ``op:``, ``status:``, ``category:``, ``project:``, ``id:`` and ``duration:>100ms`` narrow it down."""
-    terms = [(name, value.lower(), word.lower()) for name, value, word in _TERM.findall(query)]
-    if not terms:
-        return []
-    tree = trace.tree
-    found: list[int] = []
-    for node in tree.order:
-        if tree.kind[node] == SPAN and _matches(trace, node, terms, slugs):
-            found.append(node)
-            if len(found) >= MOST_MATCHES:
-                break
-    return found
-
-
-def _matches(trace: Trace, node: int, terms: Sequence[tuple[str, str, str]], slugs: Mapping[int, str]) -> bool:
-    label = trace.label(node)
-    spans = trace.tree.spans
-    for name, value, word in terms:
-        if word:
-            hit = word in label.op.lower() or word in label.text.lower() or word in label.transaction.lower()
-        elif name == "duration":
-            hit = _within(spans.duration[node], value)
-        elif name == "status":
-            hit = label.status not in _NOT_FAILED if value in ("error", "failed") else label.status == value
-        elif name == "id":
-            hit = f"{spans.span_id[node]:016x}" == value
-        elif name == "project":
-            hit = slugs.get(spans.project_id[node], "") == value
-        else:
-            hit = (label.op if name == "op" else label.category).lower().startswith(value)
-        if not hit:
-            return False
-    return True
-
-
-def _within(length: float, text: str) -> bool:
-    found = _LENGTH.match(text)
-    if found is None:
-        return False
-    bound = float(found[2]) * _UNITS[found[3]]
-    match found[1]:
-        case ">":
-            return length > bound
-        case ">=":
-            return length >= bound
-        case "<":
-            return length < bound
-        case "<=":
-            return length <= bound
-        case _:
-            return abs(length - bound) <= max(0.5, bound / 100)
+    first = rows(opened)
+    return Folding(first, rows(closed) - first)
 
 
 def build_window(
     trace: Trace,
+    view: View,
     projects: Mapping[int, Project],
     *,
-    toggled: frozenset[int],
     offset: int | None,
+    until: int | None = None,
     selected: int | None,
-    matches: Sequence[int],
+    matches: frozenset[int],
 ) -> Window:
-    """The rows around ``offset``; without one, those around the selected node."""
-    shown = trace.tree.visible(toggled)
-    total = len(shown)
+    """The rows from ``offset``, not beyond ``until``; without an offset, those around the selected node."""
+    total = len(view)
     if offset is None:
-        place = shown.index(selected) if selected is not None and selected in shown else 0
-        offset = max(0, place - WINDOW // 3)
-    offset = min(max(0, offset), max(0, total - 1))
-    matched = frozenset(matches)
+        place = view.places.get(view.holder(selected), 0) if selected is not None else 0
+        offset = max(0, place - WINDOW // 3) if place > WINDOW // 2 else 0
+    offset = max(0, min(offset, total - 1))
+    end = offset + WINDOW if until is None else min(until, offset + WINDOW)
+    shown = view.rows[offset:end]
+    named = labels(trace, [row if row >= 0 else ~row for row in shown])
+    inside = _inside(trace, view)
+    builder = _Rows(trace, view, projects, named, inside)
     rows = [
-        _row(trace, node, projects, toggled, node in matched, node == selected)
-        for node in shown[offset : offset + WINDOW]
+        replace(builder.row(row, offset + number), is_match=row in matches, is_selected=row == selected)
+        for number, row in enumerate(shown)
     ]
-    end = offset + len(rows)
-    return Window(
-        rows, offset, total, end if end < total else None, max(0, offset - WINDOW) if offset else None, list(matches)
-    )
+    return Window(rows, offset, total)
 
 
-def _row(
-    trace: Trace,
-    node: int,
-    projects: Mapping[int, Project],
-    toggled: frozenset[int],
-    is_match: bool,
-    is_selected: bool,
-) -> Row:
+def _inside(trace: Trace, view: View) -> dict[int, int]:
+    """How many errors and problems are hidden in each closed row."""
+    found: dict[int, int] = {}
+    for node, pins in trace.pinned.items():
+        row = view.holder(node) if node >= 0 else -1
+        if node >= 0 and row != node:
+            found[row] = found.get(row, 0) + len(pins)
+    return found
+
+
+@dataclass
+class _Rows:
+    trace: Trace
+    view: View
+    projects: Mapping[int, Project]
+    named: Mapping[int, Label]
+    inside: Mapping[int, int]
+
+    def row(self, row: int, position: int) -> Row:
+        """One row, not yet linked."""
+        tree, critical = self.trace.tree, self.trace.structure.critical
+        node = row if row >= 0 else ~row
+        is_span = 0 <= row < tree.count
+        members = self.view.groups[row] if row < 0 else []
+        first, last = tree.extent
+        start, end = span_of(tree, members) if members else tree.times(node)
+        part = critical.part(node) if row >= 0 else None
+        if members:
+            parts = [one for member in members if (one := critical.part(member)) is not None]
+            part = (min(one[0] for one in parts), max(one[1] for one in parts)) if parts else None
+        length = max(last - first, 1)
+        label = self.named.get(node, Label())
+        depth = self.view.depths[position]
+        return Row(
+            key=key_of(self.trace, row),
+            kind="group" if row < 0 else "span" if is_span else "missing",
+            position=position + 1,
+            depth=depth,
+            indent=min(depth, _DEEPEST),
+            label=label,
+            colour=colour_of(label),
+            failed=sum(tree.has(one, FAILED) for one in members) if members else int(tree.has(node, FAILED)),
+            project=self.projects.get(tree.project(node)),
+            start=(start - first) / 1000,
+            duration=(end - start) / 1000,
+            bar_x=WIDTH * (start - first) / length,
+            bar_width=max(2.0, WIDTH * (end - start) / length),
+            part_x=WIDTH * (part[0] - first) / length if part else 0.0,
+            part_width=max(2.0, WIDTH * (part[1] - part[0]) / length) if part else 0.0,
+            count=len(members) if members else sum(1 for _ in tree.below(node)),
+            is_open=self.view.is_open(row),
+            is_segment=is_span and tree.has(node, SEGMENT),
+            is_critical=part is not None,
+            is_orphan=is_span and tree.is_orphan(node),
+            is_circular=node in tree.cut,
+            shift=tree.shifts.get(node, 0) / 1000,
+            pins=self.trace.pinned.get(node, []) if row >= 0 else [],
+            inside=self.inside.get(row, 0),
+            logs=self.trace.logs.get(tree.span_id[node], 0) if is_span else 0,
+            is_match=False,
+            is_selected=False,
+        )
+
+
+def span_of(tree: Any, nodes: Sequence[int]) -> tuple[int, int]:
+    """From when to when several nodes last together."""
+    times = [tree.times(node) for node in nodes]
+    return min(start for start, _ in times), max(end for _, end in times)
+
+
+def colour_of(label: Label) -> str:
+    """The class of the colour of a span's category."""
+    return _COLOURS.get(label.category.partition(".")[0], "other")
+
+
+def overview(trace: Trace, view: View, projects: Sequence[int]) -> dict[str, Any]:
+    """The mini-map: all rows from top to bottom in a few bands, each as long as the longest in it; and the errors.
+
+    ``projects`` are those of the trace in the order of their colours.
+    """
     tree = trace.tree
-    kind = tree.kind[node]
-    below = tree.children.get(node, [])
-    label, project = _label(trace, node, projects)
-    length = max(tree.last - tree.first, 0.001)
-    start, lasted = tree.start[node] - tree.first, max(0.0, tree.end[node] - tree.start[node])
-    is_span = kind == SPAN
-    span_id = tree.spans.span_id[node] if is_span else 0
-    return Row(
-        key=key_of(trace, node),
-        kind=("span", "missing", "group")[kind],
-        depth=tree.depth[node],
-        indent=min(tree.depth[node], _DEEPEST),
-        level=tree.depth[node] + 1,
-        op=label.op,
-        text=label.text,
-        colour=_COLOURS.get(label.category.partition(".")[0], "other"),
-        status=label.status,
-        failed=is_span and label.status not in _NOT_FAILED,
-        project=project,
-        start=start,
-        duration=lasted,
-        bar_x=WIDTH * start / length,
-        bar_width=max(2.0, WIDTH * lasted / length),
-        count=len(below),
-        below=tree.size[node] - 1,
-        is_open=(kind == GROUP) == (node in toggled),
-        is_segment=is_span and bool(tree.spans.is_segment[node]),
-        is_critical=bool(tree.critical[node]),
-        is_orphan=node in tree.orphans,
-        shift=tree.shift.get(node, 0.0),
-        pins=trace.pins.get(span_id, []) if is_span else [],
-        logs=trace.logs.get(span_id, 0) if is_span else 0,
-        profile_id=label.profile_id if is_span else "",
-        replay_id=label.replay_id if is_span else "",
-        transaction=label.transaction,
-        is_match=is_match,
-        is_selected=is_selected,
-    )
+    total = len(view)
+    first, last = tree.extent
+    length = max(last - first, 1)
+    bands = min(_MAP_ROWS, total)
+    colours = {project: number % 6 + 1 for number, project in enumerate(projects)}
 
+    def longest(row: int) -> int:
+        return tree.duration[row if row >= 0 else ~row]
 
-def _label(trace: Trace, node: int, projects: Mapping[int, Project]) -> tuple[Label, Project | None]:
-    tree = trace.tree
-    kind = tree.kind[node]
-    if kind == MISSING:
-        return Label("", "Not received", "", "", "", "", "", ""), None
-    first = node if kind == SPAN else tree.children[node][0]
-    return trace.label(first), projects.get(tree.spans.project_id[first])
-
-
-def overview(trace: Trace, projects: Mapping[int, Project]) -> dict[str, Any]:
-    """The mini-map: the spans that take longest, drawn on few lanes; and where errors are."""
-    tree = trace.tree
-    length = max(tree.last - tree.first, 0.001)
-    spans = [node for node in tree.order if tree.kind[node] == SPAN]
-    longest = sorted(spans, key=lambda node: tree.start[node] - tree.end[node])[:400]
-    lanes = 10
-    marks = [
-        {
-            "x": WIDTH * (tree.start[node] - tree.first) / length,
-            "width": max(1.0, WIDTH * (tree.end[node] - tree.start[node]) / length),
-            "y": 4 + 4 * (tree.depth[node] % lanes),
-            "colour": _COLOURS.get(trace.label(node).category.partition(".")[0], "other"),
-        }
-        for node in sorted(longest, key=lambda one: tree.depth[one])
-    ]
+    marks: list[dict[str, Any]] = []
+    for band in range(bands):
+        offset, end = band * total // bands, (band + 1) * total // bands
+        row = max(view.rows[offset:end], key=longest)
+        start, stop = span_of(tree, view.groups[row]) if row < 0 else tree.times(row)
+        marks.append(
+            {
+                "x": WIDTH * (start - first) / length,
+                "width": max(2.0, WIDTH * (stop - start) / length),
+                "y": band,
+                "colour": colours.get(tree.project(row if row >= 0 else ~row), 6),
+            }
+        )
     errors = []
-    for span_id, pins in trace.pins.items():
-        node = tree.node_of(span_id) if span_id else None
-        if node is not None and any(not pin.is_performance for pin in pins):
-            errors.append(WIDTH * (tree.start[node] - tree.first) / length)
-    services: dict[int, int] = {}
-    for project_id in tree.spans.project_id:
-        services[project_id] = services.get(project_id, 0) + 1
-    return {
-        "marks": marks,
-        "errors": errors,
-        "duration": length if spans else 0.0,
-        "services": [
-            {"project": projects[project_id], "count": count}
-            for project_id, count in sorted(services.items(), key=lambda pair: -pair[1])
-            if project_id in projects
-        ],
-    }
+    for node, pins in trace.pinned.items():
+        place = view.places.get(view.holder(node)) if node >= 0 else None
+        if place is not None and any(not pin.is_performance for pin in pins):
+            errors.append({"x": WIDTH * (tree.times(node)[0] - first) / length, "y": place * bands / total + 0.5})
+    return {"marks": marks, "errors": errors, "height": bands, "colours": colours}
