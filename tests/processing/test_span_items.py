@@ -245,6 +245,13 @@ class TestSpansSentAlone:
         assert (row["is_segment"], row["op"], row["parent_span_id"]) == (0, "ui.interaction.click", int(ROOT, 16))
         assert counted(result) == {("accepted", "span", ""): 1}
 
+    def test_a_web_vital_sent_alone_is_scored(self) -> None:
+        now = time.time()
+        one = {**span(now - 1, now, ROOT, op="ui.webvital.inp"), "trace_id": "b" * 32}
+        one["measurements"] = {"inp": {"value": 200, "unit": "millisecond"}}
+        (row,) = rows(process(envelope(({"type": "span"}, json.dumps(one).encode()))))
+        assert row["attributes_number"]["measurements.score.inp"] == pytest.approx(0.9)
+
     def test_a_container(self) -> None:
         now = time.time()
         trace, segment = "c" * 32, span_id()

@@ -52,6 +52,7 @@ def settings_navigation(request: HttpRequest, organization: Organization | None)
             groups.insert(0, _group(request, f"Project {parts[4]}", [
                 ("General", project), ("Client keys (DSN)", f"{project}keys/"), ("Teams", f"{project}teams/"),
                 ("Environments", f"{project}environments/"), ("Inbound filters", f"{project}filters/"),
+                ("Performance", f"{project}performance/"),
                 ("Data scrubbing", f"{project}security-and-privacy/"), ("Issue grouping", f"{project}issue-grouping/"),
             ]))  # fmt: skip
     groups.append(_group(request, "Account", [

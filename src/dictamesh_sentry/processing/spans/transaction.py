@@ -96,9 +96,10 @@ def complete(segment: Span, children: list[Span]) -> None:
     for span in (segment, *children):
         derive_span(span)
     set_exclusive_times(segment, children)
-    measurements = segment.measurements
-    measurements.update(mobile_rates(measurements, segment.duration))
-    measurements.update(web_vital_scores(measurements))
+    for span in (segment, *children):
+        if span.measurements:
+            span.measurements.update(mobile_rates(span.measurements, span.duration))
+            span.measurements.update(web_vital_scores(span.measurements))
     segment.attributes.update(breakdowns(children))
 
 
