@@ -98,9 +98,12 @@ def _seed() -> None:
     from dictamesh_sentry.feedback.models import UserReport
     from dictamesh_sentry.issues.models import EventAttachment, IssueRedirect, SavedSearch
     from dictamesh_sentry.processing.models import DeadLetter, StreamOffset
+    from dictamesh_sentry.profiling.ingest import store_profiles
     from dictamesh_sentry.quotas.models import OutcomeHour
     from tests.support import factories
     from tests.support.events import EventRow, insert_events
+    from tests.support.profiles import profile_record
+    from tests.support.spans import insert_spans
 
     organization = factories.make_organization()
     team = factories.make_team(organization)
@@ -143,6 +146,9 @@ def _seed() -> None:
     # A batch under way: its rows are there, the transaction that counts them and moves the offset is not.
     rows.append(EventRow(project_id=project.pk, origin_offset=10**6 + 5, title=UNDER_WAY))
     insert_events(get_store(), rows)
+    insert_spans(get_store(), [{"project_id": project.pk, "is_segment": 1, "transaction": "/"}, {"op": "db"}])
+    get_store().insert("logs", ["project_id", "timestamp", "message"], [[project.pk, now, "a line"]])
+    store_profiles([profile_record(project.pk, now - timedelta(days=1))], get_store(), blobs)
 
 
 def _state() -> dict[str, Any]:
@@ -166,7 +172,7 @@ def _state() -> dict[str, Any]:
         "vendor": connection.vendor,
         "tables": tables,
         "events": {
-            name: get_store().rows(f"SELECT *, user_hash FROM {name} ORDER BY ALL") for name in product_tables()
+            name: get_store().query(f"SELECT * FROM {name} ORDER BY ALL") for name in product_tables()
         },
         "blobs": {key: hashlib.sha256(blobs.read(key)).hexdigest() for key, _ in blobs.keys("")},
     }

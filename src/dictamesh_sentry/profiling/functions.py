@@ -79,24 +79,12 @@ class Functions:
         return found
 
 
-class Weight(NamedTuple):
-    """How long, and in how many samples, a thread had a stack."""
+class Chain(NamedTuple):
+    """Functions that called each other, the root first, and how long and in how many samples they did."""
 
+    functions: tuple[int, ...]
     nanoseconds: int
     samples: int
-
-
-def stack_weights(profile: Profile, threads: Sequence[int]) -> dict[int, Weight]:
-    """Stack → its weight in these threads. A thread's last sample has no length."""
-    lengths: dict[int, int] = defaultdict(int)
-    counts: dict[int, int] = defaultdict(int)
-    by_thread = profile.samples_by_thread()
-    for thread in threads:
-        samples = by_thread[thread]
-        for (time, stack), (following, _) in pairwise(samples):
-            lengths[stack] += following - time
-            counts[stack] += 1
-    return {stack: Weight(length, counts[stack]) for stack, length in lengths.items()}
 
 
 def relevant_threads(profile: Profile) -> list[int]:
@@ -106,20 +94,47 @@ def relevant_threads(profile: Profile) -> list[int]:
     return list(range(len(profile.threads)))
 
 
-def function_times(profile: Profile, threads: Sequence[int] | None = None) -> list[FunctionTime]:
-    """Every function with its times, the longest first. A function that calls itself counts once per sample."""
-    functions = Functions()
+def chains_of_stacks(profile: Profile, functions: Functions, *, in_app_only: bool = False) -> list[tuple[int, ...]]:
+    """Every stack as functions, the root first; without what is not in the app when ``in_app_only``."""
     numbers = functions.of_frames(profile.frames, profile.platform)
+    if not in_app_only:
+        return [tuple(numbers[frame] for frame in reversed(stack)) for stack in profile.stacks]
+    frames = profile.frames
+    return [tuple(numbers[frame] for frame in reversed(stack) if frames[frame].in_app) for stack in profile.stacks]
+
+
+def weighted_chains(
+    profile: Profile, functions: Functions, threads: Sequence[int], *, in_app_only: bool = False
+) -> list[Chain]:
+    """What these threads did and for how long. A thread's last sample has no length; an empty chain is idleness."""
+    chains = chains_of_stacks(profile, functions, in_app_only=in_app_only)
+    lengths: dict[tuple[int, ...], int] = defaultdict(int)
+    counts: dict[tuple[int, ...], int] = defaultdict(int)
+    by_thread = profile.samples_by_thread()
+    for thread in threads:
+        for (time, stack), (following, _) in pairwise(by_thread[thread]):
+            lengths[chains[stack]] += following - time
+            counts[chains[stack]] += 1
+    return [Chain(chain, length, counts[chain]) for chain, length in lengths.items()]
+
+
+def tally(functions: Functions, chains: Iterable[Chain]) -> list[FunctionTime]:
+    """Every function with its times, the longest first. A function that calls itself counts once per chain."""
     found: dict[int, FunctionTime] = {}
-    weights = stack_weights(profile, relevant_threads(profile) if threads is None else threads)
-    for stack, weight in weights.items():
-        chain = [numbers[frame] for frame in profile.stacks[stack]]
-        for number in dict.fromkeys(chain):
+    for chain in chains:
+        for number in set(chain.functions):
             time = found.get(number)
             if time is None:
                 time = found[number] = FunctionTime(functions.items[number])
-            time.total_ns += weight.nanoseconds
-            time.samples += weight.samples
-        if chain:
-            found[chain[0]].self_ns += weight.nanoseconds
+            time.total_ns += chain.nanoseconds
+            time.samples += chain.samples
+        if chain.functions:
+            found[chain.functions[-1]].self_ns += chain.nanoseconds
     return sorted(found.values(), key=lambda time: (-time.total_ns, -time.self_ns, time.function))
+
+
+def function_times(profile: Profile, threads: Sequence[int] | None = None) -> list[FunctionTime]:
+    """The functions of a profile's threads, of the relevant ones when none are named."""
+    functions = Functions()
+    chosen = relevant_threads(profile) if threads is None else threads
+    return tally(functions, weighted_chains(profile, functions, chosen))
