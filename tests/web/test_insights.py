@@ -232,6 +232,28 @@ def test_overview_and_cards(shop: tuple[Client, Project], event_store: Any) -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("databases/?system=postgresql&table=table_2748", "/cart"), (f"databases/query/?hash={0xABC:016x}", "/cart"),
+        ("http/?method=GET", "/cart"), ("http/domain/?domain=api.example.com", "/cart"), ("caches/?prefix=user", "/cart"),
+        ("queues/", "/cart"), ("queues/destination/?destination=mails", "/cart"), ("vitals/?browser=Firefox", "/cart"),
+        ("vitals/page/?transaction=%2Fcart", "/cart"), ("mobile/?release=app@7&os=Android", "MainActivity"),
+        ("mobile/screen/?transaction=MainActivity", "MainActivity"),
+    ],
+)  # fmt: skip
+def test_the_explorer_shows_the_same_spans(
+    shop: tuple[Client, Project], event_store: Any, path: str, wanted: str
+) -> None:
+    client, project = shop
+    insert_spans(event_store, [*everything(project), span(project, "ui", "ui.render", transaction="other")])
+    address = re.search(r'href="(/organizations/acme/explore/spans/\?query[^"]*)"', page(client, path))
+    assert address
+    answer = client.get(address[1])
+    assert answer.status_code == 200
+    assert re.findall(r'/performance/summary/[^"]*">([^<]*)</a>', answer.content.decode()) == [wanted]
+
+
 @pytest.mark.parametrize("section", SECTIONS)
 def test_empty_sections_say_what_to_instrument(shop: tuple[Client, Project], event_store: Any, section: str) -> None:
     html = page(shop[0], f"{section}/")

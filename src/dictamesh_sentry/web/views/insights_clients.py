@@ -29,6 +29,8 @@ from dictamesh_sentry.web.views.performance_scope import chart
 
 _BROWSER = Field("browser", "Browser", "browser_name", is_choice=True)
 _RATINGS = {"good": "good", "poor": "bad"}
+_PAGE_SPANS = {"span.op": "pageload"}
+_SCREEN_SPANS = {"span.op": "ui.load"}
 _COLOURS = ("s1", "s2", "s3", "s4", "s5")
 
 
@@ -54,6 +56,7 @@ def vitals(request: PageRequest) -> HttpResponse:
             "table": table(asked, "Pages", columns, rows, found.found),
             "sampled": found.sampled,
             "fields": _with_browsers(asked),
+            "explore_url": asked.explorer(_PAGE_SPANS),
         }
 
     return insights_page(request, asked, "vitals", "insights/vitals.html", read)
@@ -130,6 +133,9 @@ def vitals_page(request: PageRequest) -> HttpResponse:
         return {
             "title": name,
             "vital": vital,
+            "good": figures.vital_value(vital.name, vital.good),
+            "poor": figures.vital_value(vital.name, vital.poor),
+            "explore_url": asked.explorer({**_PAGE_SPANS, "transaction": name}),
             "vitals": _tiles(found.overall, vital.name),
             "score": figures.points(found.overall.score),
             "loads": figures.quantity(found.overall.loads),
@@ -202,6 +208,7 @@ def mobile(request: PageRequest) -> HttpResponse:
             "table": table(asked, dict(_BY)[by], (Column(_HEADS[by], is_text=True), *_LOADS), rows, found.found),
             "charts": _load_charts(found) if rows else [],
             "sampled": found.sampled,
+            "explore_url": asked.explorer(_SCREEN_SPANS),
         }
 
     return insights_page(request, asked, "mobile", "insights/section.html", read)
@@ -233,6 +240,7 @@ def screen(request: PageRequest) -> HttpResponse:
             "samples": sample_rows(asked, apps.load_samples(spans) if rows else [], kinds, _measured),
             "value_label": "Measured",
             "sampled": found.sampled,
+            "explore_url": asked.explorer({**_SCREEN_SPANS, "transaction": name}),
         }
 
     return insights_page(request, asked, "mobile", "insights/detail.html", read)

@@ -20,6 +20,11 @@ from dictamesh_sentry.web.presenters import figures
 from dictamesh_sentry.web.views import issues_scope
 
 PER_PAGE = 25
+#: Column of the table → field of the explorer.
+_EXPLORED = {
+    "system": "span.system", "action": "span.action", "domain": "span.domain", "transaction": "transaction",
+    "browser_name": "browser.name", "device_class": "device.class", "os_name": "os.name",
+}  # fmt: skip
 _KEPT = ("project", "environment", "statsPeriod", "start", "end", "release")
 
 
@@ -118,8 +123,9 @@ class Asked:
         return f"/organizations/{self.request.organization.slug}/traces/{sample.trace_id}/?node={sample.span_id}"
 
     def explorer(self, terms: Mapping[str, str | Value]) -> str:
-        """The spans of a table in the explorer: field → value, or Value for one with wildcards."""
-        known = {**terms, **({"release": self.spans.release} if self.spans.release else {})}
+        """The spans of a table in the explorer: field → value, or Value for one with wildcards. Filters are added."""
+        narrowed = {_EXPLORED[field.column]: field.value for field in self.fields if field.value}
+        known = {**narrowed, **terms, **({"release": self.spans.release} if self.spans.release else {})}
         query = " ".join(
             f"{key}:{unparse_value(value if isinstance(value, Value) else Value((value,)))}"
             for key, value in known.items()
