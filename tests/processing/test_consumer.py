@@ -6,7 +6,8 @@ import json
 import time
 import uuid
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from dictamesh_sentry.processing.tasks import link_orphans
 from dictamesh_sentry.projects.models import Project, ProjectEnvironment
 from dictamesh_sentry.projects.queries import forget_configs
 from dictamesh_sentry.protocol.categories import DataCategory, Outcome
+from dictamesh_sentry.protocol.envelope import parse_envelope
 from dictamesh_sentry.quotas.models import OutcomeHour
 from dictamesh_sentry.releases.models import Release, ReleaseEnvironment, ReleaseProject
 from tests.processing.performance import (
@@ -47,6 +49,7 @@ from tests.processing.support import (
 from tests.support.factories import make_organization, make_project
 
 pytestmark = pytest.mark.django_db
+FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
 
 
 @pytest.fixture
@@ -384,8 +387,6 @@ def test_messages_of_a_deleted_project_vanish(project, event_store):
         (({"type": "session"}, b"{}"), {("session", 1)}),
         (({"type": "check_in"}, b"{}"), {("monitor", 1)}),
         (({"type": "replay_recording"}, b"{}\nx"), {("replay", 1)}),
-        (({"type": "profile"}, b"{}"), {("profile", 1)}),
-        (({"type": "profile_chunk", "platform": "cocoa"}, b"{}"), {("profile_chunk_ui", 1)}),
         (
             ({"type": "trace_metric", "item_count": 1}, b'{"items": [{}]}'),
             {("trace_metric", 1), ("trace_metric_byte", 1)},
@@ -639,3 +640,29 @@ def test_a_problem_found_in_a_transaction_becomes_an_issue(project, event_store)
     assert outcomes() == {("accepted", "transaction", ""): 1, ("accepted", "span", ""): 14}
     processor(event_store).process(messages(ingest(project.pk, transaction_envelope(slow)), first=2))
     assert Issue.objects.get().times_seen == 1
+
+
+def test_profiles_are_stored_with_their_samples(project, event_store):
+    body = (FIXTURES / "profiles" / "python_v1.envelope").read_bytes()
+    event = next(item for item in parse_envelope(body).items if item.type == "transaction")
+    received = json.loads(event.payload)["timestamp"]
+    received = datetime.fromisoformat(received).timestamp() if isinstance(received, str) else received
+    batch = messages(ingest(project.pk, body, received=received + 1))
+    worker = processor(event_store)
+    worker.process(batch)
+    ((profile_id, count, key),) = event_store.rows("SELECT profile_id, sample_count, blob_key FROM profiles")
+    assert count > 10
+    assert worker.stores.blobs.exists(key)
+    assert event_store.rows("SELECT profile_id FROM spans WHERE is_segment = 1") == [(profile_id.hex,)]
+    assert event_store.rows("SELECT count() FROM profile_functions")[0][0] > 3
+    assert outcomes()["accepted", "profile", ""] == 1
+    StreamOffset.objects.all().delete()
+    worker.process(batch)
+    assert event_store.rows("SELECT count() FROM profiles")[0][0] == 1
+
+
+def test_a_profile_that_is_none_is_counted_by_its_reason(project, event_store):
+    body = envelope(({"type": "profile"}, b"{}"), ({"type": "profile_chunk", "platform": "cocoa"}, b"{}"))
+    processor(event_store).process(messages(ingest(project.pk, body)))
+    found = {(outcome, category) for outcome, category, reason in outcomes() if reason.startswith("profile_")}
+    assert found == {("invalid", "profile"), ("invalid", "profile_chunk_ui")}

@@ -21,6 +21,7 @@ from dictamesh_sentry.processing.results import (
 )
 from dictamesh_sentry.processing.rows import COLUMNS, to_datetime
 from dictamesh_sentry.processing.sightings import Known
+from dictamesh_sentry.profiling.records import ProfileRecord
 from dictamesh_sentry.projects.options import ProjectConfig
 from dictamesh_sentry.protocol.categories import DataCategory, Outcome
 from dictamesh_sentry.protocol.messages import OutcomeEntry
@@ -42,6 +43,7 @@ class Batch:
     spans: list[SpanGroup] = field(default_factory=list)
     accepted_spans: list[SpanGroup] = field(default_factory=list)
     logs: list[LogGroup] = field(default_factory=list)
+    profiles: list[ProfileRecord] = field(default_factory=list)
     replayed: set[tuple[int, str]] = field(default_factory=set)
     failures: list[Failure] = field(default_factory=list)
     read_blobs: dict[tuple[int, int], str] = field(default_factory=dict)
@@ -66,7 +68,7 @@ class Batch:
 
     def count(
         self,
-        subject: EventRecord | Attachment | Report | SpanGroup | LogGroup,
+        subject: EventRecord | Attachment | Report | SpanGroup | LogGroup | ProfileRecord,
         category: DataCategory,
         outcome: Outcome,
         reason: str,
@@ -89,8 +91,8 @@ class Batch:
             if report.source == "user_report":
                 self.count(report, DataCategory.FEEDBACK, outcome, reason, partition=partition)
 
-    def settle_group(self, group: SpanGroup | LogGroup, outcome: Outcome, reason: str = "") -> None:
-        """Count spans (and the transaction they are) or logs under one outcome."""
+    def settle_group(self, group: SpanGroup | LogGroup | ProfileRecord, outcome: Outcome, reason: str = "") -> None:
+        """Count spans (and the transaction they are), logs or a profile under one outcome."""
         for category, quantity in group.quantities:
             self.count(group, DataCategory(category), outcome, reason, quantity, partition=group.partition)
 

@@ -34,6 +34,7 @@ from dictamesh_sentry.processing.results import EventRecord, Failure, MessageRes
 from dictamesh_sentry.processing.rows import COLUMNS, ISSUE_ID
 from dictamesh_sentry.processing.sightings import Known, ensure_known, record_sightings
 from dictamesh_sentry.processing.spans.rows import COLUMNS as SPAN_COLUMNS
+from dictamesh_sentry.profiling.ingest import store_profiles
 from dictamesh_sentry.projects.options import ProjectConfig
 from dictamesh_sentry.protocol.categories import DataCategory, Outcome
 from dictamesh_sentry.protocol.messages import (
@@ -129,6 +130,7 @@ class BatchProcessor:
             self._insert_events(batch)
             self.stores.events.insert("spans", SPAN_COLUMNS, span_rows)
             self.stores.events.insert("logs", LOG_COLUMNS, log_rows)
+            self._store_profiles(batch)
         with timed("stream"):
             self.stores.stream.append(TOPIC_EVENTS, [_announcement(event, found) for event in batch.accepted])
         with timed("metadata"):
@@ -176,6 +178,7 @@ class BatchProcessor:
         batch.events.extend(result.events)
         batch.spans.extend(result.spans)
         batch.logs.extend(result.logs)
+        batch.profiles.extend(result.profiles)
         batch.pure_outcomes.extend((result.partition, entry) for entry in result.outcomes)
         if result.ignored:
             IGNORED_ITEMS.inc(len(result.ignored))
@@ -186,6 +189,13 @@ class BatchProcessor:
         for attachment in batch.attachments():
             if attachment.data:
                 self.stores.blobs.put(attachment_key(attachment), attachment.data)
+
+    def _store_profiles(self, batch: Batch) -> None:
+        stored = store_profiles(batch.profiles, self.stores.events, self.stores.blobs)
+        for record in stored.accepted:
+            batch.settle_group(record, Outcome.ACCEPTED)
+        for record in stored.duplicates:
+            batch.settle_group(record, Outcome.INVALID, "duplicate")
 
     def _insert_events(self, batch: Batch) -> None:
         rows = [event.row for event in batch.accepted if event.identity not in batch.replayed]

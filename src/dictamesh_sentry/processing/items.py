@@ -27,7 +27,8 @@ PLAIN_ATTACHMENTS = frozenset(
 )
 INTEGRATION = "integration"
 OCCURRENCE = "occurrence"
-PERFORMANCE_TYPES = frozenset({"transaction", "span", "log", INTEGRATION, OCCURRENCE})
+PROFILE_TYPES = frozenset({"profile", "profile_chunk", "profile_chunk_ui"})
+PERFORMANCE_TYPES = frozenset({"transaction", "span", "log", INTEGRATION, OCCURRENCE}) | PROFILE_TYPES
 # Sent by SDKs of the past; swallowed without a word, as the protocol asks.
 OBSOLETE_TYPES = frozenset({"statsd", "metric_meta", "otel_span", "otel_log", "nel"})
 

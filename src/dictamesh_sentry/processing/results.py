@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from dictamesh_sentry.profiling.records import ProfileRecord
 from dictamesh_sentry.protocol.messages import OutcomeEntry
 
 
@@ -140,6 +141,7 @@ class MessageResult:
     events: list[EventRecord] = field(default_factory=list)
     spans: list[SpanGroup] = field(default_factory=list)
     logs: list[LogGroup] = field(default_factory=list)
+    profiles: list[ProfileRecord] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     outcomes: list[OutcomeEntry] = field(default_factory=list)

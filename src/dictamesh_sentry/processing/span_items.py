@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from dictamesh_sentry.processing import items as item_types
 from dictamesh_sentry.processing.detectors import detect_problems, problem_event
@@ -10,10 +11,11 @@ from dictamesh_sentry.processing.event_record import build_record
 from dictamesh_sentry.processing.log_items import process_logs
 from dictamesh_sentry.processing.normalize import InvalidEventError, parse_event
 from dictamesh_sentry.processing.occurrences import occurrence_id
+from dictamesh_sentry.processing.profiles import InvalidProfileError, process_profile_item
 from dictamesh_sentry.processing.results import SpanGroup
 from dictamesh_sentry.processing.rows import dump_event
 from dictamesh_sentry.processing.spans.otlp import read_export
-from dictamesh_sentry.processing.spans.rows import Shared, build_rows
+from dictamesh_sentry.processing.spans.rows import IS_SEGMENT, PROFILE_ID, Shared, build_rows
 from dictamesh_sentry.processing.spans.sampling import Verdict, client_rate, decide, rate_of
 from dictamesh_sentry.processing.spans.span import Span
 from dictamesh_sentry.processing.spans.standalone import (
@@ -36,12 +38,15 @@ OTLP_TRACES, OTLP_LOGS = "otlp_traces", "otlp_logs"
 def process_performance(work: Work, items: Sequence[Item]) -> Dropped | None:
     """Take every performance item through its steps; why the transaction was dropped, None when it was not."""
     dropped: Dropped | None = None
-    for item in items:
+    event: dict[str, Any] | None = None
+    for item in sorted(items, key=lambda one: one.type != "transaction"):
         work.stage = f"item:{item.type[:40]}"
         if item.type == "transaction":
-            dropped = _transaction(work, item)
+            dropped, event = _transaction(work, item)
         elif item.type == "span":
             _spans(work, item)
+        elif item.type in item_types.PROFILE_TYPES:
+            _profile(work, item, dropped, event)
         elif item.type == "log" or item.headers.get("integration") == OTLP_LOGS:
             process_logs(work, item)
         elif item.headers.get("integration") == OTLP_TRACES:
@@ -54,25 +59,60 @@ def process_performance(work: Work, items: Sequence[Item]) -> Dropped | None:
 # Transactions
 
 
-def _transaction(work: Work, item: Item) -> Dropped | None:
+def _transaction(work: Work, item: Item) -> tuple[Dropped | None, dict[str, Any] | None]:
+    """Why it was dropped, if it was; and its event, unless nobody is to see that."""
     try:
         raw = parse_event(item.payload)
         count = 1 + item_types.span_count(item, raw)
         found = read_transaction(raw, work.config, work.request(work.event_id), origin=work.origin)
     except InvalidEventError as error:
-        return _drop_transaction(work, item, Outcome.INVALID, error.reason)
+        return _drop_transaction(work, item, Outcome.INVALID, error.reason), None
     except FilteredError as error:
-        return _drop_transaction(work, item, Outcome.FILTERED, error.reason)
+        return _drop_transaction(work, item, Outcome.FILTERED, error.reason), None
     except RecursionError:
-        return _drop_transaction(work, item, Outcome.INVALID, "nesting_too_deep")
+        return _drop_transaction(work, item, Outcome.INVALID, "nesting_too_deep"), None
     verdict = _decide(work, found.segment, found.shared)
     if not verdict.keep:
-        return _drop_transaction(work, item, Outcome.FILTERED, f"Sampled:{verdict.rule}")
+        return _drop_transaction(work, item, Outcome.FILTERED, f"Sampled:{verdict.rule}"), found.event
     found.shared.sample_weight = verdict.weight
     broken = count - len(found.spans)
     work.outcome(DataCategory.SPAN, Outcome.INVALID, "invalid_span", broken)
     _keep_transaction(work, found)
-    return None
+    return None, found.event
+
+
+def _profile(work: Work, item: Item, dropped: Dropped | None, event: dict[str, Any] | None) -> None:
+    """A profile shares the fate of its transaction, but for one that was only sampled away."""
+    quantities = [(int(category), count) for category, count in item_types.quantities(item) or ()]
+    try:
+        if item.type == "profile" and dropped is not None and event is None:
+            outcome, reason = dropped
+        else:
+            record = process_profile_item(
+                item,
+                work.config,
+                work.message,
+                event if item.type == "profile" else None,
+                origin=work.origin,
+                sent_at=work.request().sent_at,
+                quantities=quantities,
+            )
+            work.result.profiles.append(record)
+            if event is not None:
+                _name_profile(work, record.profile_id)
+            return
+    except InvalidProfileError as error:
+        outcome, reason = Outcome.INVALID, error.reason
+    for category, count in quantities:
+        work.outcome(DataCategory(category), outcome, reason, count)
+
+
+def _name_profile(work: Work, profile_id: str) -> None:
+    """Not every SDK says in the transaction which profile came with it."""
+    for group in work.result.spans:
+        for row in group.rows if group.is_transaction else ():
+            if row[IS_SEGMENT] and not row[PROFILE_ID]:
+                row[PROFILE_ID] = profile_id
 
 
 def _drop_transaction(work: Work, item: Item, outcome: Outcome, reason: str) -> Dropped:

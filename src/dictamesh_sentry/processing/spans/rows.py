@@ -22,7 +22,7 @@ COLUMNS = (
     "platform", "sdk_name", "sdk_version", "user", "user_id", "user_email", "user_username", "user_ip",
     "geo_country_code", "browser_name", "os_name", "device_class", "profiler_id", "replay_id", "sample_weight",
 )  # fmt: skip
-SPAN_ID = COLUMNS.index("span_id")
+SPAN_ID, IS_SEGMENT, PROFILE_ID = (COLUMNS.index(name) for name in ("span_id", "is_segment", "profile_id"))
 _NO_ID = uuid.UUID(int=0)
 
 
