@@ -111,3 +111,34 @@ def test_bad_requests(trace: IssueWorld, path: str) -> None:
 def test_an_unknown_trace_is_empty(trace: IssueWorld) -> None:
     assert trace.api.get(f"{trace.organization}/trace/{'5' * 32}/") == []
     assert trace.api.get(f"{trace.organization}/trace-logs/?traceId={TRACE}")["data"] == []
+
+
+def test_a_transaction_is_an_event(trace: IssueWorld) -> None:
+    (found,) = trace.api.get(f"{trace.organization}/events-trace/{TRACE}/")["transactions"]
+    body = trace.api.get(f"{trace.project}/events/{found['event_id']}/")
+    assert (body["eventID"], body["type"], body["title"], body["groupID"]) == (
+        found["event_id"], "transaction", "/cart", None,
+    )  # fmt: skip
+    assert body["endTimestamp"] - body["startTimestamp"] == pytest.approx(0.1)
+    (spans,) = [entry["data"] for entry in body["entries"] if entry["type"] == "spans"]
+    assert [(span["span_id"], span["op"]) for span in spans] == [(CALL, "http.client"), (QUERY, "db")]
+    assert spans[0]["data"] == {"peer": "billing"}
+    child = found["children"][0]["event_id"]
+    assert trace.api("GET", f"{trace.project}/events/{child}/").status_code == 404
+    located = trace.api.get(f"{trace.organization}/eventids/{child}/")
+    assert (located["projectSlug"], located["event"]["type"]) == ("billing", "transaction")
+
+
+def test_a_deep_trace_can_be_parsed(trace: IssueWorld, event_store: Any) -> None:
+    deep = "7" * 32
+    rows = [
+        {"trace_id": deep, "project_id": trace.world.project.pk, "span_id": n, "parent_span_id": n - 1,
+         "is_segment": n == 1, "timestamp": NOW + timedelta(microseconds=n)}
+        for n in range(1, 1001)
+    ]  # fmt: skip
+    insert_spans(event_store, rows)
+    bodies, seen, depth = trace.api.get(f"{trace.organization}/trace/{deep}/"), 0, 0
+    while bodies:
+        seen, depth = seen + len(bodies), depth + 1
+        bodies = [child for body in bodies for child in body["children"]]
+    assert (seen, depth) == (1000, 101)

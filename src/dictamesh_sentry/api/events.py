@@ -34,6 +34,7 @@ from dictamesh_sentry.organizations.access import NotVisibleError
 from dictamesh_sentry.projects.models import Project
 from dictamesh_sentry.releases.models import Release
 from dictamesh_sentry.search.period import Period
+from dictamesh_sentry.tracing.transaction_events import transaction_event
 
 ISSUE_READ, PROJECT_READ, ORGANIZATION_READ = ("event:read",), ("project:read", "event:read"), ("org:read",)
 
@@ -105,7 +106,7 @@ def get_issue_event(call: Call, issue: Issue, event_id: str) -> dict[str, Any]:
 
 @operation("GET", "/projects/{organization}/{project}/events/{event_id}/", scopes=PROJECT_READ, response=EventBody)
 def get_project_event(call: Call, event_id: str) -> dict[str, Any]:
-    """Retrieve an event with its interfaces."""
+    """Retrieve an event with its interfaces. A transaction has its spans as an entry, and no issue."""
     event = _event(call, event_id)
     return _serialize(event, _issue_of(call, event), call.environments_param(), None)
 
@@ -135,9 +136,9 @@ def get_event_markdown(call: Call, event_id: str) -> MarkdownBody:
     "GET", "/organizations/{organization}/eventids/{event_id}/", scopes=ORGANIZATION_READ, response=EventLocationBody
 )
 def find_event(call: Call, event_id: str) -> dict[str, Any]:
-    """Find the project and issue of an event id."""
+    """Find the project and issue of an event id. The issue of a transaction is `0`."""
     projects = {project.pk: project for project in call.visible_projects()}
-    event = get_event(list(projects), event_id)
+    event = get_event(list(projects), event_id) or transaction_event(list(projects), event_id)
     if event is None:
         raise NotVisibleError
     issue = _issue_of(call, event)
@@ -151,14 +152,17 @@ def find_event(call: Call, event_id: str) -> dict[str, Any]:
 
 
 def _event(call: Call, event_id: str) -> Event:
-    event = get_event([call.project.pk], event_id)
+    """An error or a transaction."""
+    event = get_event([call.project.pk], event_id) or transaction_event([call.project.pk], event_id)
     if event is None:
         raise NotVisibleError
     return event
 
 
 def _issue_of(call: Call, event: Event) -> Issue | None:
-    """The event's issue; None while it is being deleted."""
+    """The event's issue; None for a transaction, and while it is being deleted."""
+    if not event.issue_id:
+        return None
     try:
         return get_issue(call.user, call.organization, event.issue_id)
     except NotVisibleError:

@@ -78,6 +78,7 @@ class Structure:
         self.tree = tree
         self.truncated = truncated
         self._views: OrderedDict[Folding, View] = OrderedDict()
+        self._nodes: dict[int, int] = {}
         self._lock = threading.Lock()
 
     @cached_property
@@ -98,6 +99,14 @@ class Structure:
     def failures(self) -> int:
         """How many spans failed."""
         return sum(1 for _ in filter(None, map(and_, self.tree.marks, repeat(FAILED))))
+
+    def find(self, span_ids: set[int]) -> dict[int, int]:
+        """Span id → node, of those that are there. What was asked for before costs nothing."""
+        unknown = span_ids - self._nodes.keys()
+        if unknown:
+            found = self.tree.find(unknown)
+            self._nodes.update((span_id, found.get(span_id, -1)) for span_id in unknown)
+        return {span_id: node for span_id in span_ids if (node := self._nodes[span_id]) >= 0}
 
     def view(self, folding: Folding) -> View:
         """The rows of a state of folding; those of the last few states are kept."""
@@ -142,7 +151,7 @@ class Trace:
     @cached_property
     def pinned(self) -> dict[int, list[Pin]]:
         """Node → what happened in it; what belongs to no span here is under -1."""
-        nodes = self.tree.find({span_id for span_id in self.pins if span_id}) if self.pins else {}
+        nodes = self.structure.find({span_id for span_id in self.pins if span_id})
         found: dict[int, list[Pin]] = {}
         for span_id, pins in self.pins.items():
             found.setdefault(nodes.get(span_id, -1), []).extend(pins)

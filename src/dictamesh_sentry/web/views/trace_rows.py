@@ -24,9 +24,10 @@ _COLOURS = {
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the waterfall. ``key`` names it in the URL; times are milliseconds, ``bar_x`` and ``bar_width`` parts
-    of ``WIDTH``."""
+    """One line of the waterfall: ``number`` is the row of the view, ``key`` names it in the URL. Times are in ms,
+    ``bar_x`` and ``bar_width`` parts of ``WIDTH``."""
 
+    number: int
     key: str
     kind: str
     position: int
@@ -165,6 +166,7 @@ class _Rows:
         label = self.named.get(node, Label())
         depth = self.view.depths[position]
         return Row(
+            number=row,
             key=key_of(self.trace, row),
             kind="group" if row < 0 else "span" if is_span else "missing",
             position=position + 1,

@@ -141,12 +141,9 @@ class _Page:
         return f"{base}?{query}" if query else base
 
     def _linked(self, row: Row) -> Row:
-        node = row_of(self.trace, row.key)
-        if node is None:
-            return row
         toggled = ""
         if row.count:
-            folding = self.folding.toggled(node, is_open=row.is_open)
+            folding = self.folding.toggled(row.number, is_open=row.is_open)
             toggled = self.link(folding, offset=max(0, row.position - WINDOW // 3) or None)
         return replace(row, url=self.link(node=row.key), toggle_url=toggled)
 
