@@ -38,10 +38,14 @@ class Source:
 
 @dataclass
 class Aggregate:
-    """Chains of several profiles. ``available``: how many profiles the window has; ``used``: those that were read."""
+    """Chains of several profiles, and for each chain the positions in ``used`` of the profiles that have it.
+
+    ``available``: how many profiles the window has; ``used``: those that were read.
+    """
 
     functions: Functions = field(default_factory=Functions)
     chains: list[Chain] = field(default_factory=list)
+    origins: list[list[int]] = field(default_factory=list)
     used: list[Source] = field(default_factory=list)
     available: int = 0
 
@@ -54,18 +58,22 @@ def aggregate(filters: Filters, *, in_app_only: bool = False, limit: int = MAX_P
     """
     sources, available = _sources(filters, limit)
     result = Aggregate(available=available)
-    sums: dict[tuple[int, ...], list[int]] = defaultdict(lambda: [0, 0])
+    sums: dict[tuple[int, ...], Chain] = {}
+    origins: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for source in sources:
         try:
             profile = read_profile(source.row)
         except ProfileMissingError:
             continue
-        result.used.append(source)
         for chain in chains_of(profile, source, result.functions, in_app_only=in_app_only):
-            entry = sums[chain.functions]
-            entry[0] += chain.nanoseconds
-            entry[1] += chain.samples
-    result.chains = [Chain(functions, *entry) for functions, entry in sums.items()]
+            known = sums.get(chain.functions, Chain(chain.functions, 0, 0))
+            sums[chain.functions] = Chain(
+                chain.functions, known.nanoseconds + chain.nanoseconds, known.samples + chain.samples
+            )
+            origins[chain.functions].append(len(result.used))
+        result.used.append(source)
+    result.chains = list(sums.values())
+    result.origins = [origins[chain.functions] for chain in result.chains]
     return result
 
 

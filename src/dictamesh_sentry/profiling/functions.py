@@ -40,8 +40,8 @@ class FunctionTime:
 
 @lru_cache(maxsize=65536)
 def fingerprint(name: str, place: str) -> int:
-    """64 bits of a function's name and place."""
-    return int.from_bytes(hashlib.blake2b(f"{place}\0{name}".encode(), digest_size=8).digest(), "big")
+    """48 bits of a function's name and place: JavaScript keeps them exact."""
+    return int.from_bytes(hashlib.blake2b(f"{place}\0{name}".encode(), digest_size=6).digest(), "big")
 
 
 def function_of(frame: Frame, platform: str = "") -> Function:
