@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.support import traces
+
 DAY = 86_400
 USERS = [("ana.souza@example.com", "Ana Souza"), ("li.wei@example.cn", "Li Wei"), ("marta@example.pt", "Marta"),
          ("jonas.berg@example.se", "Jonas Berg"), ("", ""), ("priya@example.in", "Priya")]  # fmt: skip
@@ -282,3 +284,13 @@ def fill(dsn: str, *, share: float = 1.0, seed: int = 1) -> dict[str, str]:
         "I pressed Pay three times and got an error page. Was my card charged?",
     )
     return newest
+
+
+def fill_traces(dsns: dict[str, str], *, share: float = 1.0, seed: int = 1) -> traces.Sent:
+    """Two weeks of the shop's visits as traces; ``dsns`` of the services of ``traces.SERVICES``. Failed orders are the checkout error of the plan."""
+    return traces.send_visits(
+        dsns,
+        max(len(traces.PLACES), round(150 * share)),
+        failure=lambda moment, rng: prepared(checkout_error(), moment, rng),
+        seed=seed,
+    )
