@@ -8,30 +8,17 @@ that is not documented here.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict
+
+from dictamesh_sentry.config.declare import setting
+from dictamesh_sentry.config.performance import PerformanceIssueSettings
 
 Role = Literal["web", "worker", "cron", "post-process-forwarder", "store", "up", "cli"]
 
 
-def setting(
-    default: Any,
-    *,
-    env: str | None = None,
-    option: str | None = None,
-    doc: str,
-    secret: bool = False,
-    **constraints: Any,
-) -> Any:
-    """Declare one setting. ``env`` is the environment variable, ``option`` the dotted key of ``config.yml``."""
-    extra = {"env": env, "option": option, "secret": secret}
-    if callable(default):
-        return Field(default_factory=default, description=doc, json_schema_extra=extra, **constraints)
-    return Field(default=default, description=doc, json_schema_extra=extra, **constraints)
-
-
-class Settings(BaseModel):
+class Settings(PerformanceIssueSettings):
     """The effective configuration of one process: environment, then ``config.yml``, then these defaults."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)

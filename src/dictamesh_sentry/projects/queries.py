@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+from django.conf import settings as django_settings
 from django.db.models import QuerySet
 
 from dictamesh_sentry.config.load import get_settings
@@ -19,7 +21,13 @@ from dictamesh_sentry.projects.models import (
     ProjectKey,
     ProjectRedirect,
 )
-from dictamesh_sentry.projects.options import FilterOptions, ProjectConfig, load_options, load_organization_options
+from dictamesh_sentry.projects.options import (
+    DetectorOptions,
+    FilterOptions,
+    ProjectConfig,
+    load_options,
+    load_organization_options,
+)
 
 _ABSENT = "The requested resource does not exist"
 CONFIG_TTL = 5.0
@@ -172,6 +180,8 @@ def build_config(project: Project) -> ProjectConfig:
     """The configuration of a project as stored, with blank lines of the filters' lists dropped."""
     options = load_options(project.options)
     _drop_blanks(options.filters)
+    for name in _switched_off():
+        options.performance.detectors[name] = DetectorOptions(enabled=False)
     return ProjectConfig(
         project_id=project.pk,
         organization_id=project.organization_id,
@@ -182,6 +192,17 @@ def build_config(project: Project) -> ProjectConfig:
         retention_days=get_settings().event_retention_days,
         version=project.config_version,
     )
+
+
+def _switched_off() -> list[str]:
+    """Detectors that run nowhere in this installation: by config.yml, or by SENTRY_OPTIONS of sentry.conf.py."""
+    found = get_settings().switched_off_detectors
+    options: dict[str, Any] = getattr(django_settings, "SENTRY_OPTIONS", {})
+    for key, value in options.items():
+        name = key.removeprefix("performance.issues.").removesuffix(".problem-creation")
+        if name != key and not value:
+            found.append(name)
+    return found
 
 
 def _drop_blanks(filters: FilterOptions) -> None:
