@@ -39,6 +39,9 @@ async function bundle(entry) {
 const files = {
   "app.css": await bundle("css/app.css"),
   "app.js": await bundle("js/app.js"),
+  // What only one page needs.
+  "trace.css": await bundle("css/trace.css"),
+  "trace.js": await bundle("js/trace.js"),
   "icons.svg": sprite(),
   "favicon.svg": readFileSync(join(source, "favicon.svg")),
 };

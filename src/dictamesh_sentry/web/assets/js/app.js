@@ -7,7 +7,6 @@ import { startKeys } from "./keys.js";
 import { startModal } from "./modal.js";
 import { startPalette } from "./palette.js";
 import { startTimes } from "./time.js";
-import { startTrace } from "./trace.js";
 
 htmx.defineExtension("morph", {
   isInlineSwap: (style) => style === "morph" || style === "morph:outerHTML",
@@ -31,4 +30,3 @@ startCompletion();
 startPalette();
 startKeys();
 startTimes();
-startTrace();

@@ -1,4 +1,4 @@
-// A trace: arrows move and fold, Enter and Space select, / searches, n and p go from match to match.
+// The page of a trace, loaded on it only: arrows move and fold, Enter and Space select, / searches, n and p go from match to match.
 const inField = (target) => target.closest?.("input,textarea,select,[contenteditable]");
 const rowOf = (element) => element?.closest?.("[data-trace-row]");
 let kept = null;
@@ -71,27 +71,25 @@ function afterSwap(target) {
   kept = null;
 }
 
-export function startTrace() {
-  document.addEventListener("keydown", (event) => {
-    const trace = document.querySelector("[data-trace]");
-    const action = actions[event.key];
-    if (!trace || !action || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
-    if (inField(event.target) || document.querySelector("dialog[open]")) return;
-    if (action(trace) === false) return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
-  }, true);
-  // A swap replaces the row that was clicked: the new one takes its place on the screen, and the focus.
-  document.addEventListener("htmx:beforeRequest", (event) => {
-    const row = rowOf(event.detail.elt);
-    if (!row) return;
-    const opens = event.detail.elt.matches("[data-trace-open]");
-    kept = { id: row.id, top: row.getBoundingClientRect().top, link: opens ? "open" : "fold" };
-    if (opens) select(row);
-  });
-  document.addEventListener("htmx:afterSettle", (event) => {
-    const target = event.detail.target;
-    if (target?.id === "trace" || target?.id === "trace-panel") afterSwap(target);
-    if (target?.id === "trace-panel" && !target.firstElementChild) select(null);
-  });
-}
+document.addEventListener("keydown", (event) => {
+  const trace = document.querySelector("[data-trace]");
+  const action = actions[event.key];
+  if (!trace || !action || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+  if (inField(event.target) || document.querySelector("dialog[open]")) return;
+  if (action(trace) === false) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}, true);
+// A swap replaces the row that was clicked: the new one takes its place on the screen, and the focus.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const row = rowOf(event.detail.elt);
+  if (!row) return;
+  const opens = event.detail.elt.matches("[data-trace-open]");
+  kept = { id: row.id, top: row.getBoundingClientRect().top, link: opens ? "open" : "fold" };
+  if (opens) select(row);
+});
+document.addEventListener("htmx:afterSettle", (event) => {
+  const target = event.detail.target;
+  if (target?.id === "trace" || target?.id === "trace-panel") afterSwap(target);
+  if (target?.id === "trace-panel" && !target.firstElementChild) select(null);
+});
