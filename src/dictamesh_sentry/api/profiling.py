@@ -10,11 +10,12 @@ from typing_extensions import TypedDict
 from dictamesh_sentry.api.core import ApiError, Call, operation
 from dictamesh_sentry.api.errors import bad_request
 from dictamesh_sentry.api.issues_common import period_param
-from dictamesh_sentry.api.serializers_profiles import serialize_aggregate, serialize_profile, serialize_raw
+from dictamesh_sentry.api.serializers_profiles import serialize_aggregate, serialize_profile
 from dictamesh_sentry.profiling import queries
 from dictamesh_sentry.profiling.aggregate import aggregate
 from dictamesh_sentry.profiling.model import Profile
 from dictamesh_sentry.profiling.queries import Filters, ProfileMissingError, StoredProfile
+from dictamesh_sentry.profiling.speedscope import raw_profile
 from dictamesh_sentry.profiling.windows import between, merge
 from dictamesh_sentry.search.ast import And, Filter
 from dictamesh_sentry.search.parser import parse_query
@@ -81,8 +82,8 @@ def get_profile(call: Call, profile_id: str) -> dict[str, Any]:
 )  # fmt: skip
 def get_raw_profile(call: Call, profile_id: str) -> dict[str, Any]:
     """A profile in the form SDKs send: equal stacks merged, unused frames left out."""
-    row, profile = _read(queries.find_profile([call.project.pk], profile_id))
-    return serialize_raw(call.project, row, profile)
+    _, profile = _read(queries.find_profile([call.project.pk], profile_id))
+    return raw_profile(profile, call.organization.pk, call.project.pk)
 
 
 @operation("GET", "/organizations/{organization}/profiling/flamegraph/", scopes=READ, response=FlamegraphBody, tag=_TAG)
@@ -120,7 +121,7 @@ def _query(call: Call) -> dict[str, str]:
 
 
 @operation("GET", "/organizations/{organization}/profiling/chunks/", scopes=READ, response=ChunkBody, tag=_TAG)
-def get_chunks(call: Call) -> ChunkBody:
+    """What a profiler saw between `start` and `end`, its chunks put together. Needs `project` and `profiler_id`."""
     """What a profiler saw between `start` and `end`, its chunks put together. `project` and `profiler_id` are needed."""
     profiler_id = call.request.GET.get("profiler_id", "")
     if queries.uuid_of(profiler_id) is None:
@@ -133,7 +134,7 @@ def get_chunks(call: Call) -> ChunkBody:
     if not found:
         raise ApiError(404, "The requested resource does not exist")
     merged = between(merge([profile for _, profile in found]), start.timestamp(), end.timestamp())
-    return {"chunk": serialize_raw(projects[0], found[0][0], merged)}
+    return {"chunk": raw_profile(merged, call.organization.pk, projects[0].pk)}
 
 
 def _range(call: Call) -> tuple[datetime, datetime]:
