@@ -141,6 +141,7 @@ def test_statements_of_hashes(event_store: EventStore) -> None:
     assert {key: (q.statement, q.system, q.action, q.domain) for key, q in found.items()} == {
         key: STATEMENTS[key] for key in (0xFFFFFFFFFFFFFF01, 0xA3)
     }
+    assert found[0xA3].example == f"{STATEMENTS[0xA3][0]} -- 42"
 
 
 def test_callers(event_store: EventStore) -> None:
@@ -155,6 +156,8 @@ def test_callers(event_store: EventStore) -> None:
 
 def test_samples_are_the_slowest_and_the_typical(event_store: EventStore) -> None:
     rows = [row for row in inside(insert_spans(event_store, query_world(EVEN))) if row["group_hash"] == 0xA2]
+    average = weighted(rows, lambda row: row["duration"]) / weight(rows)
+    assert databases.query_samples(FILTERS, 0xA2, average) == databases.query_samples(FILTERS, 0xA2)
     found = databases.query_samples(FILTERS, 0xA2, 20.0)
     slow = sorted(rows, key=lambda row: -row["duration"])[:5]
     assert [one.duration for one in found if one.kind == "slow"] == [row["duration"] for row in slow]

@@ -113,7 +113,7 @@ def test_filters_narrow_and_can_be_cleared(shop: tuple[Client, Project], event_s
 def test_query_with_callers_examples_and_links(shop: tuple[Client, Project], event_store: Any) -> None:
     client, project = shop
     insert_spans(event_store, everything(project))
-    html = page(client, "databases/query/", hash=f"{0xABC:016x}", statsPeriod="24h")
+    html = page(client, "databases/query/", hash=f"{0xABC:016x}", statsPeriod="24h", part="examples")
     assert '<span class="k">FROM</span>' in html or '<span class="k">SELECT</span>' in html
     assert "42" in html
     assert rows(html)[0][0] == "/cart shop"
@@ -137,7 +137,11 @@ def test_hosts_and_their_requests(shop: tuple[Client, Project], event_store: Any
     assert rows(page(client, "http/", statsPeriod="24h"))[0][2:5] == ["0%", "25%", "25%"]
     html = page(client, "http/domain/", domain="api.example.com", statsPeriod="24h")
     assert rows(html)[0][:2] == ["GET https://*.example.com", "/cart shop"]
-    assert "Failed" in html
+    later = re.search(r'hx-get="([^"]*)"', html)
+    assert later
+    fragment = client.get(f"{HOME}http/domain/{later[1]}", headers={"HX-Request": "true"}).content.decode()
+    assert re.findall(r"<td>(Failed|Slowest)</td>", fragment) == ["Failed"] * 2 + ["Slowest"] * 3
+    assert "<html" not in fragment
 
 
 def test_a_missing_datum_is_not_zero(shop: tuple[Client, Project], event_store: Any) -> None:
@@ -166,7 +170,7 @@ def test_caches_by_transaction_and_by_key(shop: tuple[Client, Project], event_st
     by_key = page(client, "caches/", by="prefix")
     assert [row[0] for row in rows(by_key)] == ["user"]
     assert "Examples" not in by_key
-    narrowed = page(client, "caches/", prefix="user")
+    narrowed = page(client, "caches/", prefix="user", part="examples")
     assert "Miss" in narrowed.split("Examples", 1)[1]
 
 
@@ -193,9 +197,12 @@ def test_pages_and_one_page(shop: tuple[Client, Project], event_store: Any) -> N
     assert rows(html)[0] == ["/cart", "1", "3.10s", "–", "–", "0.000", "–", "80", "20.00"]
     assert "Needs improvement" in html
     assert '<option value="Firefox"' in html or "<option>Firefox</option>" in html
-    assert "Examples" in page(client, "vitals/page/", transaction="/cart", statsPeriod="24h")
+    assert "Examples" in page(client, "vitals/page/", transaction="/cart", statsPeriod="24h", part="examples")
     assert "Nothing in this period" in page(client, "vitals/page/", transaction="/cart", browser="Chrome")
-    assert "0.000" in page(client, "vitals/page/", transaction="/cart", vital="cls").split("Examples", 1)[1]
+    assert (
+        "0.000"
+        in page(client, "vitals/page/", transaction="/cart", vital="cls", part="examples").split("Examples", 1)[1]
+    )
     assert client.get(f"{HOME}vitals/page/").status_code == 404
 
 
@@ -206,7 +213,7 @@ def test_mobile_and_one_screen(shop: tuple[Client, Project], event_store: Any) -
     assert rows(page(client, "mobile/", statsPeriod="24h"))[0][2:] == expected
     assert [row[0] for row in rows(page(client, "mobile/", by="release"))] == ["app@7"]
     assert [row[0] for row in rows(page(client, "mobile/", by="os"))] == ["Android"]
-    html = page(client, "mobile/screen/", transaction="MainActivity")
+    html = page(client, "mobile/screen/", transaction="MainActivity", part="examples")
     assert rows(html)[0][0] == "app@7"
     assert "cold start 812ms" in html
 
@@ -291,7 +298,7 @@ def test_few_queries_and_no_inline_script_or_style(
     asked = re.search(r'events;desc="(\d+)"', answer["Server-Timing"])
     assert asked
     assert 1 <= int(asked[1]) <= 5
-    assert 'class="table figures"' in html
+    assert 'class="table figures"' in html or 'class="card-body vitals"' in html
     assert " style=" not in html
     assert not re.search(r"<script(?![^>]*src=)", html)
 

@@ -17,6 +17,7 @@ from dictamesh_sentry.tracing.insights.common import (
     Spans,
     Table,
     breakdown,
+    ratio,
     samples,
 )
 from dictamesh_sentry.tracing.percentiles import Percentile
@@ -44,6 +45,8 @@ class Query:
     system: str
     action: str
     domain: str
+    example: str
+    """As one span had it, with its values."""
 
 
 def queries(filters: Filters, sort: Sort) -> Breakdown:
@@ -62,8 +65,9 @@ def describe(filters: Filters, hashes: Sequence[int]) -> dict[int, Query]:
         return {}
     where, parameters = filters.where(QUERIES.categories)
     records = get_store().query(
-        "SELECT group_hash, normalized_description AS statement, system, action, domain FROM spans "
-        f"WHERE {where} AND group_hash IN {{hashes:Array(UInt64)}} LIMIT 1 BY group_hash LIMIT {{most:UInt32}}",
+        "SELECT group_hash, normalized_description AS statement, system, action, domain, description AS example "
+        f"FROM spans WHERE {where} AND group_hash IN {{hashes:Array(UInt64)}} "
+        "LIMIT 1 BY group_hash LIMIT {most:UInt32}",
         {**parameters, "hashes": list(hashes), "most": len(hashes)},
     )
     return {record["group_hash"]: Query(**record) for record in records}
@@ -74,10 +78,14 @@ def callers(filters: Filters, group_hash: int, sort: Sort) -> Breakdown:
     return breakdown(filters.narrowed(group_hash=group_hash), _BY_CALLER, sort)
 
 
-def query_samples(filters: Filters, group_hash: int, average: float) -> list[Sample]:
+def query_samples(filters: Filters, group_hash: int, average: float | None = None) -> list[Sample]:
     """The slowest spans of a query, and some that took about as long as the average."""
+    narrowed = filters.narrowed(group_hash=group_hash)
+    if average is None:
+        sums = over_time(narrowed).totals
+        average = ratio(sums["total"], sums["count"]) or 0.0
     return samples(
-        filters.narrowed(group_hash=group_hash),
+        narrowed,
         QUERIES,
         {"slow": ("1", "duration DESC"), "typical": ("1", "abs(duration - {average:Float64})")},
         parameters={"average": average},

@@ -227,12 +227,12 @@ def distribution(filters: Filters, vital: Vital) -> list[tuple[float, float]]:
 
 
 def browsers(filters: Filters) -> list[str]:
-    """Names of browsers that reported, most frequent first."""
+    """Names of browsers that loaded pages, most frequent first."""
     if not filters.project_ids:
         return []
-    where, parameters = filters.where(PAGES.categories)
+    where, parameters = filters.where(("pageload",))
     rows: Any = get_store().rows(
-        f"SELECT browser_name FROM spans WHERE {where} AND {PAGES.condition} AND browser_name != '' "
+        f"SELECT browser_name FROM spans WHERE {where} AND browser_name != '' "
         "GROUP BY browser_name ORDER BY count() DESC LIMIT 30",
         parameters,
     )

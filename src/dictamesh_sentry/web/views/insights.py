@@ -26,11 +26,11 @@ from dictamesh_sentry.web.views.insights_scope import (
     Asked,
     Cell,
     Column,
+    Examples,
     Field,
     insights_page,
     known_order,
     read_insights,
-    sample_rows,
     table,
 )
 from dictamesh_sentry.web.views.performance_scope import chart
@@ -256,16 +256,14 @@ def query(request: PageRequest) -> HttpResponse:
         if known is None:
             return {"missing": True}
         count, total = found.totals["count"], found.totals["total"]
-        examples = queries.query_samples(asked.spans, group_hash, ratio(total, count) or 0.0)
         rows = [
             [Cell(row["name"] or "(no name)", asked.transaction(row["project"], row["name"]),
                   asked.slug(row["project"])), *_times(asked, row, total)]
             for row in found.rows
         ]  # fmt: skip
-        statement = next((one.description for one in examples if one.description), known.statement)
         return {
             "query": known,
-            "statement": on_lines(statement),
+            "statement": on_lines(known.example or known.statement),
             "normalized": on_lines(known.statement),
             "facts": [
                 ("Per minute", figures.per_minute(count, asked.minutes)), ("Queries", figures.quantity(count)),
@@ -274,12 +272,25 @@ def query(request: PageRequest) -> HttpResponse:
             ],
             "charts": duration_charts(found, "Queries"),
             "table": table(asked, "Callers", (Column("Transaction", is_text=True), *_TIMES), rows, found.found),
-            "samples": sample_rows(asked, examples, {"slow": "Slowest", "typical": "Typical"}),
+            "average": f"{ratio(total, count) or 0:.6g}",
             "sampled": found.sampled,
             "explore_url": asked.explorer({"span.group": text}),
         }  # fmt: skip
 
-    return insights_page(request, asked, "databases", "insights/query.html", read)
+    average = _number(request.GET.get("average", ""))
+    examples = Examples(
+        lambda: queries.query_samples(asked.spans, group_hash, average), {"slow": "Slowest", "typical": "Typical"}
+    )
+    return insights_page(request, asked, "databases", "insights/query.html", read, examples)
+
+
+def _number(text: str) -> float | None:
+    """A number of the URL; None for what is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0 <= value < 1e12 else None
 
 
 @require_safe
@@ -327,16 +338,18 @@ def domain(request: PageRequest) -> HttpResponse:
         columns = (
             Column("Request", is_text=True), Column("Transaction", is_text=True), _TIMES[0], *_STATUSES, *_TIMES[1:]
         )  # fmt: skip
-        examples = requests.request_samples(asked.spans, host) if rows else []
         return {
             "title": host or "(unknown host)",
             "table": table(asked, "Requests", columns, rows, found.found),
             "charts": [*duration_charts(found, "Requests"), _status_chart(found)] if rows else [],
-            "samples": sample_rows(asked, examples, {"failed": "Failed", "slow": "Slowest"},
-                                   lambda one: one.status_code or figures.NOTHING),
-            "value_label": "Status",
             "sampled": found.sampled,
             "explore_url": asked.explorer({"span.op": Value(("http.client", "")), "span.domain": host}),
         }  # fmt: skip
 
-    return insights_page(request, asked, "http", "insights/detail.html", read)
+    examples = Examples(
+        lambda: requests.request_samples(asked.spans, host),
+        {"failed": "Failed", "slow": "Slowest"},
+        "Status",
+        lambda one: one.status_code or figures.NOTHING,
+    )
+    return insights_page(request, asked, "http", "insights/detail.html", read, examples)

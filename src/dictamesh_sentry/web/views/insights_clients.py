@@ -18,11 +18,11 @@ from dictamesh_sentry.web.views.insights_scope import (
     Asked,
     Cell,
     Column,
+    Examples,
     Field,
     insights_page,
     known_order,
     read_insights,
-    sample_rows,
     table,
 )
 from dictamesh_sentry.web.views.performance_scope import chart
@@ -129,7 +129,6 @@ def vitals_page(request: PageRequest) -> HttpResponse:
         colour = _COLOURS[pages.VITALS.index(vital)]
         p75 = Series("p75", [one.p75(vital.name) for _, one in found.series], colour)
         unit = "count" if vital.name == "cls" else "ms"
-        examples = pages.page_samples(spans, vital)
         return {
             "title": name,
             "vital": vital,
@@ -144,14 +143,17 @@ def vitals_page(request: PageRequest) -> HttpResponse:
                 chart(starts, [score], rollup, "Performance score", "share", least_top=1.0),
             ],
             "bars": _bars(pages.distribution(spans, vital), vital),
-            "samples": sample_rows(asked, examples, {"worst": "Worst", "good": "Good"},
-                                   lambda one: figures.vital_value(vital.name, one.values[vital.name])),
-            "value_label": vital.name.upper(),
             "sampled": found.sampled,
             "fields": _with_browsers(asked),
         }  # fmt: skip
 
-    return insights_page(request, asked, "vitals", "insights/vitals_page.html", read)
+    examples = Examples(
+        lambda: pages.page_samples(spans, vital),
+        {"worst": "Worst", "good": "Good"},
+        vital.name.upper(),
+        lambda one: figures.vital_value(vital.name, one.values[vital.name]),
+    )
+    return insights_page(request, asked, "vitals", "insights/vitals_page.html", read, examples)
 
 
 def _bars(distribution: list[tuple[float, float]], vital: pages.Vital) -> list[dict[str, str]]:
@@ -229,7 +231,6 @@ def screen(request: PageRequest) -> HttpResponse:
     def read() -> dict[str, Any]:
         found = apps.screens(spans, by, asked.sort)
         rows = [[_load_name(asked, by, row), *_load(asked, row)] for row in found.rows]
-        kinds = {"cold": "Slowest cold start", "warm": "Slowest warm start", "slow": "Slowest"}
         return {
             "title": name,
             "by": by,
@@ -237,13 +238,17 @@ def screen(request: PageRequest) -> HttpResponse:
             "facts": _load_facts(found.totals),
             "table": table(asked, dict(_BY)[by], (Column(_HEADS[by], is_text=True), *_LOADS), rows, found.found),
             "charts": _load_charts(found) if rows else [],
-            "samples": sample_rows(asked, apps.load_samples(spans) if rows else [], kinds, _measured),
-            "value_label": "Measured",
             "sampled": found.sampled,
             "explore_url": asked.explorer({**_SCREEN_SPANS, "transaction": name}),
         }
 
-    return insights_page(request, asked, "mobile", "insights/detail.html", read)
+    examples = Examples(
+        lambda: apps.load_samples(spans),
+        {"cold": "Slowest cold start", "warm": "Slowest warm start", "slow": "Slowest"},
+        "Measured",
+        _measured,
+    )
+    return insights_page(request, asked, "mobile", "insights/detail.html", read, examples)
 
 
 def _load_name(asked: Asked, by: str, row: Row) -> Cell:

@@ -15,7 +15,7 @@ from dictamesh_sentry.projects.models import Project
 from dictamesh_sentry.search.ast import Value
 from dictamesh_sentry.search.unparse import unparse_value
 from dictamesh_sentry.tracing.insights.common import MOST_ROWS, Filters, Sample, Sort
-from dictamesh_sentry.web.pages import PageRequest
+from dictamesh_sentry.web.pages import PageRequest, is_fragment
 from dictamesh_sentry.web.presenters import figures
 from dictamesh_sentry.web.views import issues_scope
 
@@ -188,27 +188,49 @@ def known_order(asked: Asked, orders: Mapping[str, str]) -> Asked:
     return replace(asked, sort=replace(asked.sort, column=next(iter(orders)), descending=True))
 
 
-def sample_rows(
-    asked: Asked, found: Sequence[Sample], kinds: Mapping[str, str], value: Callable[[Sample], str] | None = None
-) -> list[dict[str, Any]]:
-    """What ``insights/_samples.html`` shows. ``kinds`` words the kinds; ``value`` is shown beside the duration."""
+@dataclass(frozen=True)
+class Examples:
+    """Spans that show what a page's figures are made of. They are read after the page, by a request of their own.
+
+    ``kinds`` words the kinds of samples; ``value`` is shown beside the duration, under ``label``.
+    """
+
+    read: Callable[[], Sequence[Sample]]
+    kinds: Mapping[str, str]
+    label: str = ""
+    value: Callable[[Sample], str] = lambda _: ""
+
+
+def _example_rows(asked: Asked, examples: Examples) -> list[dict[str, Any]]:
+    """What ``insights/_samples.html`` shows."""
     return [
         {
             "sample": sample,
-            "kind": kinds.get(sample.kind, sample.kind),
+            "kind": examples.kinds[sample.kind],
             "url": asked.trace(sample),
             "project": asked.slug(sample.project_id),
-            "value": value(sample) if value else "",
+            "value": examples.value(sample),
             "duration": figures.length(sample.duration),
         }
-        for sample in found
+        for sample in examples.read()
     ]
 
 
 def insights_page(
-    request: PageRequest, asked: Asked, section: str, template: str, read: Callable[[], dict[str, Any]]
+    request: PageRequest,
+    asked: Asked,
+    section: str,
+    template: str,
+    read: Callable[[], dict[str, Any]],
+    examples: Examples | None = None,
 ) -> HttpResponse:
-    """Render a page of a section. ``read`` asks the store; when that fails the page says so."""
+    """Render a page of a section. ``read`` asks the store; when that fails the page says so.
+
+    ``part=examples`` asks for the examples: a fragment has them alone, otherwise the page has them, too.
+    """
+    wanted = examples is not None and request.GET.get("part") == "examples"
+    if examples is not None and wanted and is_fragment(request):
+        return _examples_alone(request, asked, examples)
     narrowing = {field.name for field in asked.fields}
     context: dict[str, Any] = {
         **issues_scope.filter_context(request, asked.filters),
@@ -220,16 +242,27 @@ def insights_page(
         "overview_url": asked.page(""),
         "release": asked.spans.release,
         "fields": asked.fields,
+        "average": None,
         "narrowed": [field for field in asked.fields if field.value],
         "kept_without_fields": [
             (key, value)
             for key, values in request.GET.lists()
             for value in values
-            if key not in {*narrowing, "release", "offset"}
+            if key not in {*narrowing, "release", "offset", "part"}
         ],
     }
     try:
         context |= read()
+        if examples is not None:
+            context |= {"examples": examples, "samples": _example_rows(asked, examples) if wanted else None}
     except (StoreUnavailableError, QueryTimeoutError) as error:
         context["down"] = "slow" if isinstance(error, QueryTimeoutError) else "down"
     return render(request, template, context)
+
+
+def _examples_alone(request: PageRequest, asked: Asked, examples: Examples) -> HttpResponse:
+    try:
+        context = {"examples": examples, "samples": _example_rows(asked, examples)}
+    except (StoreUnavailableError, QueryTimeoutError):
+        context = {"down": True}
+    return render(request, "insights/_samples.html", context)

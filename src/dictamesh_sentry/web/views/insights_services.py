@@ -18,11 +18,11 @@ from dictamesh_sentry.web.views.insights_scope import (
     Asked,
     Cell,
     Column,
+    Examples,
     Field,
     insights_page,
     known_order,
     read_insights,
-    sample_rows,
     table,
 )
 from dictamesh_sentry.web.views.performance_scope import chart
@@ -58,20 +58,20 @@ def caches(request: PageRequest) -> HttpResponse:
         found = (lookups.prefixes if by_key else lookups.transactions)(asked.spans, asked.sort)
         rows = [[_lookup_name(asked, row, by_key), *_lookup(asked, row, found.totals["total"])] for row in found.rows]
         first = Column("Key begins with" if by_key else "Transaction", is_text=True)
-        narrowed = rows and any(field.value for field in asked.fields)
-        samples = lookups.lookup_samples(asked.spans) if narrowed else []
         return {
             "by": by,
             "tabs": _BY,
             "table": table(asked, "Lookups", (first, *_LOOKUPS), rows, found.found),
             "charts": _lookup_charts(found) if rows else [],
-            "samples": sample_rows(asked, samples, {"miss": "Miss", "hit": "Hit"}, _value_size),
-            "value_label": "Size",
             "sampled": found.sampled,
             "explore_url": asked.explorer({"span.op": Value(("cache.get", ""))}),
         }
 
-    return insights_page(request, asked, "caches", "insights/section.html", read)
+    examples = Examples(
+        lambda: lookups.lookup_samples(asked.spans), {"miss": "Miss", "hit": "Hit"}, "Size", _value_size
+    )
+    narrowed = any(field.value for field in asked.fields)
+    return insights_page(request, asked, "caches", "insights/section.html", read, examples if narrowed else None)
 
 
 def _lookup_name(asked: Asked, row: Row, by_key: bool) -> Cell:
@@ -149,20 +149,22 @@ def destination(request: PageRequest) -> HttpResponse:
             note = f"{asked.slug(row['project'])} · {' and '.join(parts)}"
             first = Cell(row["name"] or "(no name)", asked.transaction(row["project"], row["name"]), note)
             rows.append([first, *_message(asked, row, found.totals["processing"])])
-        samples = messages.message_samples(asked.spans, name) if rows else []
-        kinds = {"failed": "Failed", "slow": "Slowest", "waited": "Waited longest"}
         return {
             "title": name or "(no name)",
             "table": table(asked, "Producers and consumers", (Column("Transaction", is_text=True), *_MESSAGES), rows,
                            found.found),
             "charts": _message_charts(found) if rows else [],
-            "samples": sample_rows(asked, samples, kinds, _time_in_queue),
-            "value_label": "In queue",
             "sampled": found.sampled,
             "explore_url": asked.explorer({"span.category": "queue", "span.domain": name}),
         }  # fmt: skip
 
-    return insights_page(request, asked, "queues", "insights/detail.html", read)
+    examples = Examples(
+        lambda: messages.message_samples(asked.spans, name),
+        {"failed": "Failed", "slow": "Slowest", "waited": "Waited longest"},
+        "In queue",
+        _time_in_queue,
+    )
+    return insights_page(request, asked, "queues", "insights/detail.html", read, examples)
 
 
 def _message(asked: Asked, row: Row, total: float) -> list[Cell]:
