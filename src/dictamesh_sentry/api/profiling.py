@@ -122,7 +122,7 @@ def _query(call: Call) -> dict[str, str]:
 
 @operation("GET", "/organizations/{organization}/profiling/chunks/", scopes=READ, response=ChunkBody, tag=_TAG)
     """What a profiler saw between `start` and `end`, its chunks put together. Needs `project` and `profiler_id`."""
-    """What a profiler saw between `start` and `end`, its chunks put together. `project` and `profiler_id` are needed."""
+    """What a profiler saw between `start` and `end`, its chunks put together. Needs `project` and `profiler_id`."""
     profiler_id = call.request.GET.get("profiler_id", "")
     if queries.uuid_of(profiler_id) is None:
         raise bad_request("profiler_id: it is required, and a UUID")
