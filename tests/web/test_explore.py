@@ -188,7 +188,7 @@ def test_the_store_may_be_down(shop: Shop, event_store: Any, monkeypatch: pytest
     def fail(*_: Any, **__: Any) -> Any:
         raise StoreUnavailableError
 
-    monkeypatch.setattr("dictamesh_sentry.web.views.explore_data.fetch", fail)
+    monkeypatch.setattr("dictamesh_sentry.tracing.span_queries.fetch", fail)
     assert "The spans cannot be read right now" in shop.page()
     assert shop.client.get(f"{PAGE}export/").status_code == 503
 

@@ -49,7 +49,10 @@ def query_events(call: Call) -> Reply:
     if start > 1_000_000:
         raise bad_request("Invalid cursor parameter.")
     selected = [*columns, *EVIDENCE] if aggregated else columns
-    rows = fetch(query.selection, selected, parameters, order, limit + 1, start) if query.projects else []
+    if query.spans is not None:
+        rows = query.spans.rows(selected, parameters, order, limit + 1, start)
+    else:
+        rows = fetch(query.selection, selected, parameters, order, limit + 1, start) if query.projects else []
     page = Page([], str(Cursor(0, start, True)), str(Cursor(0, start + limit)), start > 0, len(rows) > limit)
     data = named_rows(columns, rows[:limit], query.projects)
     body: dict[str, Any] = {"data": data, "meta": table_meta(columns, query.dataset)}

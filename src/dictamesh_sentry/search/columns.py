@@ -114,8 +114,8 @@ def order_by(sort: str, columns: Sequence[Column], newest: str, sortable: Sequen
     name, direction = sort.removeprefix("-"), "DESC" if sort.startswith("-") else "ASC"
     if not sort:
         return f" ORDER BY c{aggregates[0]} DESC NULLS LAST{ties}" if aggregates else f" ORDER BY {newest}"
-    if name in positions:
-        return f" ORDER BY c{positions[name]} {direction} NULLS LAST{ties}"
     if name in sortable and not aggregates:
         return f" ORDER BY {newest.replace('DESC', direction)}"
+    if name in positions:
+        return f" ORDER BY c{positions[name]} {direction} NULLS LAST{ties}"
     raise FieldError(f"Cannot sort by a field that is not selected: {name[:100]}")

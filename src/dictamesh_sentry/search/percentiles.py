@@ -9,7 +9,6 @@ from __future__ import annotations
 
 # quantileExact takes the element number floor(level * n) from 0; a trifle less makes it ceil(level * n) - 1.
 _TRIFLE = 1e-9
-_UNEVEN = 1e-6
 
 
 def percentile(level: float, value: str, condition: str, *, weighted: bool) -> str:
@@ -18,14 +17,11 @@ def percentile(level: float, value: str, condition: str, *, weighted: bool) -> s
     ``weighted`` when rows of one group may differ in ``sample_weight``.
     """
     reach = max(0.0, level - _TRIFLE)
+    if not weighted and condition == "(1)":
+        return f"toFloat64(quantileExact({reach:.10f})({value}))"
     if not weighted:
         return f"if(countIf({condition}) = 0, nan, toFloat64(quantileExactIf({reach:.10f})({value}, {condition})))"
     pairs = f"arraySort(groupArrayIf((toFloat64({value}), sample_weight), {condition}))"
     sums = f"arrayReduceInRanges('sum', arrayMap(i -> (1, i), range(1, length({pairs}) + 1)), ({pairs}).2)"
     position = f"arrayFirstIndex(w -> w >= {reach:.10f} * arraySum(({pairs}).2), {sums})"
     return f"if(empty({pairs}), nan, arrayElement({pairs}, {position}).1)"
-
-
-def uneven(least: float, most: float) -> bool:
-    """Whether weights between these differ, so that percentiles must respect them."""
-    return most - least > _UNEVEN * most

@@ -12,7 +12,7 @@ from dictamesh_sentry.search.ast import Filter, Has, Key, Value
 from dictamesh_sentry.search.columns import Column
 from dictamesh_sentry.search.having import split_aggregates
 from dictamesh_sentry.search.parser import parse_query
-from dictamesh_sentry.search.select import OTHER, Points, buckets, fetch, label, series, top_groups
+from dictamesh_sentry.search.select import OTHER, Points, buckets, label, series, top_groups
 from dictamesh_sentry.search.unparse import unparse
 from dictamesh_sentry.tracing.span_queries import SpanQuery, span_query
 from dictamesh_sentry.web.pages import PageRequest
@@ -70,10 +70,7 @@ def raw_rows(
     """The columns of the table, hidden ones last, and raw rows. One query. Raises SearchError, FieldError."""
     reader = query.reader()
     columns = [reader.read(name) for name in (*scope.columns, *scope.hidden)]
-    if not query.projects:
-        return columns, []
-    order = scope.order(columns)
-    return columns, fetch(query.selection(), columns, reader.binder.parameters, order, limit, offset)
+    return columns, query.rows(columns, reader.binder.parameters, scope.order(columns), limit, offset)
 
 
 def plain(column: Column, raw: Any, slugs: dict[int, str]) -> Any:
