@@ -121,7 +121,7 @@ def _query(call: Call) -> dict[str, str]:
 
 
 @operation("GET", "/organizations/{organization}/profiling/chunks/", scopes=READ, response=ChunkBody, tag=_TAG)
-    """What a profiler saw between `start` and `end`, its chunks put together. Needs `project` and `profiler_id`."""
+def get_chunks(call: Call) -> ChunkBody:
     """What a profiler saw between `start` and `end`, its chunks put together. Needs `project` and `profiler_id`."""
     profiler_id = call.request.GET.get("profiler_id", "")
     if queries.uuid_of(profiler_id) is None:
