@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -181,6 +182,13 @@ def test_texts_travel_as_parameters_only(text: str):
         for value in condition.parameters.values():
             if isinstance(value, str) and len(value) > 5:
                 assert value not in condition.sql
+
+
+def test_every_field_is_in_the_docs():
+    page = (Path(__file__).parents[2] / "docs" / "search.md").read_text().partition("## Keys of spans")[2]
+    for field in FIELDS:
+        lines = [line for line in page.splitlines() if line.startswith(f"| `{field.name}` |")]
+        assert any(field.description in line and all(f"`{alias}`" in line for alias in field.aliases) for line in lines)
 
 
 def test_a_pattern_survives_rewriting():
