@@ -39,9 +39,11 @@ async function bundle(entry) {
 const files = {
   "app.css": await bundle("css/app.css"),
   "app.js": await bundle("js/app.js"),
-  // What only one page needs.
+  // What only some pages need.
   "trace.css": await bundle("css/trace.css"),
   "trace.js": await bundle("js/trace.js"),
+  "profiling.css": await bundle("css/profiling.css"),
+  "profiling.js": await bundle("js/profiling.js"),
   "icons.svg": sprite(),
   "favicon.svg": readFileSync(join(source, "favicon.svg")),
 };

@@ -91,6 +91,7 @@ def place(db: None) -> Place:
             "token_id": token.pk,
             "issue_id": issue.pk,
             "event_id": "0" * 32,
+            "profile_id": "0" * 32,
             "attachment_id": attachment.pk,
             "activity_id": comment.pk,
             "search_id": search.pk,

@@ -12,7 +12,7 @@ from dictamesh_sentry.profiling.aggregate import Aggregate, Source
 from dictamesh_sentry.profiling.functions import Function, function_of, tally
 from dictamesh_sentry.profiling.model import Frame, Profile
 from dictamesh_sentry.profiling.queries import StoredProfile
-from dictamesh_sentry.profiling.speedscope import sample_format, thread_label
+from dictamesh_sentry.profiling.speedscope import raw_profile, thread_label
 from dictamesh_sentry.projects.models import Project
 
 
@@ -28,37 +28,7 @@ def serialize_profile(project: Project, row: StoredProfile, profile: Profile) ->
             "frame_infos": _frame_infos(profile),
             "profiles": [_reference(Source(row))],
         },
-        **serialize_raw(project, row, profile),
-    }
-
-
-def serialize_raw(project: Project, row: StoredProfile, profile: Profile) -> dict[str, Any]:
-    """A profile in the format SDKs send: version 1 for transactions, version 2 for chunks."""
-    meta = profile.meta
-    body: dict[str, Any] = {
-        "version": "2" if profile.kind == "chunk" else "1",
-        "platform": profile.platform,
-        "release": profile.release or None,
-        "environment": profile.environment or None,
-        "organization_id": project.organization_id,  # type: ignore[attr-defined]
-        "project_id": project.pk,
-        "profile": sample_format(profile),
-        "measurements": meta.get("measurements", {}),
-    }
-    if profile.kind == "chunk":
-        return {
-            **body,
-            "profiler_id": profile.profiler_id,
-            "chunk_id": profile.profile_id,
-            "client_sdk": meta.get("sdk") or None,
-        }
-    return {
-        **body,
-        "event_id": profile.profile_id,
-        "profile_id": profile.profile_id,
-        "timestamp": required_iso(row.timestamp),
-        "transaction": meta.get("transaction", {}),
-        **{name: meta.get(name, {}) for name in ("os", "device", "runtime")},
+        **raw_profile(profile, project.organization_id, project.pk),  # type: ignore[attr-defined]
     }
 
 

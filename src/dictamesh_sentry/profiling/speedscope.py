@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -70,6 +71,32 @@ def sample_format(profile: Profile) -> dict[str, Any]:
         "stacks": profile.stacks,
         "samples": samples,
         "thread_metadata": {thread.id: {"name": thread.name} for thread in profile.threads},
+    }
+
+
+def raw_profile(profile: Profile, organization_id: int, project_id: int) -> dict[str, Any]:
+    """A payload as an SDK would send it, and whose it is."""
+    meta = profile.meta
+    body: dict[str, Any] = {
+        "version": "2" if profile.kind == "chunk" else "1",
+        "platform": profile.platform,
+        "release": profile.release or None,
+        "environment": profile.environment or None,
+        "organization_id": organization_id,
+        "project_id": project_id,
+        "profile": sample_format(profile),
+        "measurements": meta.get("measurements", {}),
+    }
+    if profile.kind == "chunk":
+        chunk = {"profiler_id": profile.profiler_id, "chunk_id": profile.profile_id}
+        return {**body, **chunk, "client_sdk": meta.get("sdk") or None}
+    return {
+        **body,
+        "event_id": profile.profile_id,
+        "profile_id": profile.profile_id,
+        "timestamp": datetime.fromtimestamp(profile.start, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "transaction": meta.get("transaction", {}),
+        **{name: meta.get(name, {}) for name in ("os", "device", "runtime")},
     }
 
 

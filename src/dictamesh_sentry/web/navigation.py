@@ -28,6 +28,7 @@ def main_navigation(request: HttpRequest, organization: Organization | None) -> 
         Item("Performance", f"{base}performance/", path.startswith((f"{base}performance/", f"{base}traces/")), "flash"),
         Item("Insights", f"{base}insights/", path.startswith(f"{base}insights/"), "database"),
         Item("Explore", f"{base}explore/spans/", path.startswith(f"{base}explore/"), "filter"),
+        Item("Profiling", f"{base}profiling/", path.startswith(f"{base}profiling/"), "cpu"),
         Item("Projects", f"{base}projects/", path.startswith(f"{base}projects/"), "projects"),
         Item("Stats", f"{base}stats/", path.startswith(f"{base}stats/"), "stats"),
         Item("Settings", f"/settings/{organization.slug}/", path.startswith("/settings/"), "settings"),

@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("dictamesh_sentry.web.urls_insights")),
     path("", include("dictamesh_sentry.web.urls_issues")),
     path("", include("dictamesh_sentry.web.urls_performance")),
+    path("", include("dictamesh_sentry.web.urls_profiling")),
     path("", include("dictamesh_sentry.web.urls_traces")),
     path("", include("dictamesh_sentry.web.urls_settings")),
 ]
