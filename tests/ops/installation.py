@@ -171,9 +171,7 @@ def _state() -> dict[str, Any]:
     return {
         "vendor": connection.vendor,
         "tables": tables,
-        "events": {
-            name: get_store().query(f"SELECT * FROM {name} ORDER BY ALL") for name in product_tables()
-        },
+        "events": {name: get_store().query(f"SELECT * FROM {name} ORDER BY ALL") for name in product_tables()},
         "blobs": {key: hashlib.sha256(blobs.read(key)).hexdigest() for key, _ in blobs.keys("")},
     }
 
