@@ -252,3 +252,12 @@ def test_speedscope_files_follow_the_schema_and_have_the_same_times(event_store:
     from dictamesh_sentry.profiling.model import decode
 
     assert function_times(decode(again.blob)) == function_times(profile)
+
+
+def test_of_large_profiles_fewer_are_taken(event_store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored(event_store, *(profile_record(1, ago(hours=hours), **named("/a")) for hours in range(1, 21)))
+    monkeypatch.setattr("dictamesh_sentry.profiling.aggregate.MAX_SAMPLES", 70)  # seven each
+    result = aggregate(Filters([1], WEEK, transaction="/a"))
+    assert (result.available, len(result.used)) == (20, 10)
+    monkeypatch.setattr("dictamesh_sentry.profiling.aggregate.MAX_SAMPLES", 1)
+    assert len(aggregate(Filters([1], WEEK)).used) == 5

@@ -24,6 +24,9 @@ from dictamesh_sentry.profiling.queries import (
 from dictamesh_sentry.profiling.windows import between
 
 MAX_PROFILES = 40
+MAX_SAMPLES = 100_000
+"""Of all profiles together: fewer are taken where they are large, so that a page is never slow."""
+LEAST_PROFILES = 5
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,9 @@ def _sources(filters: Filters, limit: int) -> tuple[list[Source], int]:
         available += more
         sources += _chunks_of(filters, segments)
     sources.sort(key=lambda source: source.row.timestamp)
+    samples = sum(source.row.sample_count for source in sources)
+    if samples > MAX_SAMPLES:
+        limit = min(limit, max(LEAST_PROFILES, len(sources) * MAX_SAMPLES // samples))
     if len(sources) > limit:
         sources = [sources[index * len(sources) // limit] for index in range(limit)]
     return sources, available

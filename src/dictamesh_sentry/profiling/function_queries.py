@@ -64,7 +64,7 @@ def slowest_functions(
         " quantilesExact(0.5, 0.75, 0.95, 0.99)(self_ns) AS quantiles, argMax(project_id, self_ns),"
         " argMax(profile_id, self_ns), max(timestamp)"
         f" FROM profile_functions WHERE {where}{conditions} GROUP BY fingerprint"
-        f" ORDER BY {ORDERS[order]} DESC, fingerprint LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}",
+        f" ORDER BY {ORDERS[order]} DESC, total_ns_ DESC, fingerprint LIMIT {{limit:UInt32}} OFFSET {{offset:UInt32}}",
         {**parameters, **more, "limit": limit, "offset": offset},
     )
     return [_slow(row) for row in rows]

@@ -103,18 +103,19 @@ class _Crowd:
 def _crowds(graph: Graph, drawn: set[int], total: int) -> list[_Crowd]:
     """What is not drawn, neighbours put together; the widest, and only what is wide enough together."""
     gap = total * _NARROWEST
-    hidden = sorted(
-        (graph.depth[index], graph.start[index], graph.start[index] + graph.width[index])
-        for index in range(len(graph))
-        if index not in drawn
-    )
     found: list[_Crowd] = []
-    for depth, start, end in hidden:
-        last = found[-1] if found else None
-        if last is not None and last.depth == depth and start - last.end <= gap:
-            last.end, last.count = max(last.end, end), last.count + 1
+    # Boxes of one row come in the order of their starts, whatever the graph.
+    last: dict[int, _Crowd] = {}
+    for index, depth in enumerate(graph.depth):
+        if index in drawn:
+            continue
+        start = graph.start[index]
+        crowd = last.get(depth)
+        if crowd is not None and start - crowd.end <= gap:
+            crowd.end, crowd.count = start + graph.width[index], crowd.count + 1
         else:
-            found.append(_Crowd(depth, start, end))
+            last[depth] = crowd = _Crowd(depth, start, start + graph.width[index])
+            found.append(crowd)
     found = [crowd for crowd in found if crowd.end - crowd.start >= gap]
     return sorted(found, key=lambda crowd: crowd.start - crowd.end)[:MOST_CROWDS]
 

@@ -64,6 +64,8 @@ def load(request: PageRequest, project: Project, profile_id: str) -> Shown:
     chunks = queries.chunks_between([project.pk], profile_id, start, end)
     if not chunks:
         raise Http404
+    if "start" not in request.GET and span is None:
+        start = max(start, chunks[0].timestamp)
     merged = between(merge([queries.read_profile(chunk) for chunk in chunks]), start.timestamp(), end.timestamp())
     return Shown(chunks[0], merged, chunks, span)
 
@@ -120,6 +122,7 @@ def _context(state: State, shown: Shown) -> dict[str, Any]:
         "shown": shown,
         "row": shown.row,
         "profile": profile,
+        "started": datetime.fromtimestamp(profile.start, UTC),
         "transaction": profile.meta.get("transaction", {}),
         "measurements": measurements(profile),
         "threads": _threads(profile),
