@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 
 from dictamesh_sentry.tracing.trace_tree import SEGMENT, WAITS
 from tests.tracing.trees import One, anything, tree_of
@@ -57,6 +57,7 @@ def test_spans_of_one_segment_are_never_moved_apart() -> None:
     assert tree_of(One(1, 0, 100, 10, 1, SEGMENT), One(2, 1, 50, 5), corrected=True).shifts == {}
 
 
+@settings(deadline=None)
 @given(anything)
 def test_afterwards_no_segment_begins_before_what_called_it(spans: list[One]) -> None:
     tree = tree_of(*spans, corrected=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dictamesh_sentry.tracing.trace_critical import CriticalPath
@@ -35,6 +35,7 @@ def walked(tree: Tree) -> dict[int, tuple[int, int]]:
     return found
 
 
+@settings(deadline=None)
 @given(anything)
 def test_it_is_the_path_that_walking_finds(spans: list[One]) -> None:
     tree = tree_of(*spans, corrected=True)
@@ -43,6 +44,7 @@ def test_it_is_the_path_that_walking_finds(spans: list[One]) -> None:
     assert {node: path.part(node) for node in range(len(tree)) if path.part(node) is not None} == expected
 
 
+@settings(deadline=None)
 @given(anything)
 def test_the_parts_of_a_span_add_up_to_it(spans: list[One]) -> None:
     tree = tree_of(*spans, corrected=True)
@@ -58,6 +60,7 @@ def test_the_parts_of_a_span_add_up_to_it(spans: list[One]) -> None:
         assert start <= part[0] <= part[1] <= end
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=20))
 def test_steps_one_after_another_are_all_waited_for(lengths: list[int]) -> None:
     spans, now = [One(1, 0, 0, sum(lengths))], 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dictamesh_sentry.tracing.trace_tree import SEGMENT, Tree
@@ -15,6 +15,7 @@ def names(tree: Tree, nodes: list[int]) -> list[int | str]:
     return [f"missing {tree.span_id[node]}" if tree.is_missing(node) else tree.span_id[node] for node in nodes]
 
 
+@settings(deadline=None)
 @given(anything)
 def test_every_span_is_in_the_tree_exactly_once(spans: list[One]) -> None:
     tree = tree_of(*spans)
@@ -25,6 +26,7 @@ def test_every_span_is_in_the_tree_exactly_once(spans: list[One]) -> None:
             assert tree.place[above] < tree.place[node]
 
 
+@settings(deadline=None)
 @given(anything)
 def test_parents_are_those_that_the_spans_name(spans: list[One]) -> None:
     tree = tree_of(*spans)
@@ -39,6 +41,7 @@ def test_parents_are_those_that_the_spans_name(spans: list[One]) -> None:
         assert tree.children(node), "nothing is missing that nobody names"
 
 
+@settings(deadline=None)
 @given(anything)
 def test_only_what_is_its_own_ancestor_is_cut(spans: list[One]) -> None:
     tree = tree_of(*spans)
@@ -91,6 +94,7 @@ def test_circles_are_cut_where_they_begin() -> None:
     assert names(tree, list(tree.order)) == [1, 2, 3, 5, 4]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**64 - 1), st.integers(-(2**40), 2**52))
 def test_any_id_and_time_fits(span_id: int, start: int) -> None:
     tree = tree_of(One(span_id, 0, start))

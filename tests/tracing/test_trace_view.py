@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dictamesh_sentry.tracing.trace_tree import SEGMENT, Tree
@@ -25,6 +25,7 @@ def shown(view: View) -> list[int | str]:
     return [tree.span_id[row] if row >= 0 else f"×{len(view.groups[row])}" for row in view.rows]
 
 
+@settings(deadline=None)
 @given(anything)
 def test_with_everything_open_every_node_is_shown_once(spans: list[One]) -> None:
     tree = tree_of(*spans, corrected=True)
@@ -32,6 +33,7 @@ def test_with_everything_open_every_node_is_shown_once(spans: list[One]) -> None
     assert sorted(row for row in view.rows if row >= 0) == list(range(len(tree)))
 
 
+@settings(deadline=None)
 @given(anything, st.data())
 def test_what_is_below_something_closed_is_not_shown(spans: list[One], data: st.DataObject) -> None:
     tree = tree_of(*spans)
@@ -45,6 +47,7 @@ def test_what_is_below_something_closed_is_not_shown(spans: list[One], data: st.
         assert (row in view.places) == (not (above - {row}) & closed)
 
 
+@settings(deadline=None)
 @given(anything, st.data())
 def test_the_row_that_holds_a_node_is_shown_and_opens_to_it(spans: list[One], data: st.DataObject) -> None:
     tree = tree_of(*spans)

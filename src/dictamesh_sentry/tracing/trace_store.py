@@ -6,8 +6,9 @@ The structure is read as columns of numbers, built once and kept; texts are read
 from __future__ import annotations
 
 import threading
+import time
 import uuid
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,6 +32,7 @@ _MAX_ORPHANS = 5_000
 _KEPT_TRACES = 8
 _KEPT_SPANS = 500_000
 _KEPT_VIEWS = 4
+_FRESH_SECONDS = 5.0
 _LABEL = 200
 _FAILED_STATUS = "status NOT IN ('', 'ok', 'cancelled', 'unknown')"
 #: A client waits for the answer; whoever publishes a message does not wait for its consumer.
@@ -89,16 +91,12 @@ class Structure:
     @cached_property
     def services(self) -> dict[int, int]:
         """Project id → number of spans, most first."""
-        counts: dict[int, int] = {}
-        tree = self.tree
-        for marks in tree.marks[: tree.count]:
-            counts[marks >> 3] = counts.get(marks >> 3, 0) + 1
-        return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
+        return dict(Counter(self.tree.projects()).most_common())
 
     @cached_property
     def failures(self) -> int:
         """How many spans failed."""
-        return sum(1 for _ in filter(None, map(and_, self.tree.marks, repeat(FAILED))))
+        return sum(map(and_, self.tree.marks, repeat(FAILED))) // FAILED
 
     def find(self, span_ids: set[int]) -> dict[int, int]:
         """Span id → node, of those that are there. What was asked for before costs nothing."""
@@ -174,18 +172,23 @@ def parse_trace_id(text: str) -> uuid.UUID | None:
 def load_trace(project_ids: Iterable[int], trace_id: str) -> Trace | None:
     """The trace with what is pinned to it; None when these projects have nothing of it.
 
-    The tree is built once and kept for the next window, until a span of the trace arrives.
+    The tree is built once and kept for the next window, until a span of the trace arrives; whether one has is not asked
+    again for a few seconds.
     """
     identifier, projects = parse_trace_id(trace_id), sorted(project_ids)
     if identifier is None or not projects:
         return None
+    return _cache.fresh((identifier, *projects), lambda: _load(identifier, projects))
+
+
+def _load(identifier: uuid.UUID, projects: Sequence[int]) -> Trace | None:
     parameters = {"projects": projects, "trace": identifier}
     pins = _pins(projects, identifier)
     logs = {int(span_id or "0", 16): n for span_id, n in logs_per_span(projects, identifier.hex).items()}
     (count, newest) = get_store().rows(f"SELECT count(), max(received) FROM spans WHERE {OF_TRACE}", parameters)[0]
     if not count and not pins and not logs:
         return None
-    key = (identifier, tuple(projects), int(count), newest)
+    key = (identifier, *projects, int(count), newest)
     structure = _cache.get(key, lambda: _read(parameters, int(count)))
     return Trace(identifier.hex, projects, structure, pins, logs)
 
@@ -251,7 +254,8 @@ def labels(trace: Trace, nodes: Sequence[int]) -> dict[int, Label]:
         "SELECT span_id, toUnixTimestamp64Micro(timestamp), op,"
         f" substringUTF8(multiIf(description != '', description, is_segment = 1, transaction, name), 1, {_LABEL}),"
         " category, status, if(is_segment = 1, transaction, ''), platform, profile_id, replay_id"
-        f" FROM spans WHERE {OF_TRACE} AND span_id IN {{spans:Array(UInt64)}}",
+        # Texts are only read where the ids are; left to itself the store would read them for the whole trace.
+        f" FROM spans PREWHERE span_id IN {{spans:Array(UInt64)}} WHERE {OF_TRACE}",
         {**trace.parameters, "spans": [tree.span_id[node] for node in wanted]},
     )
     found = {(row[0], row[1]): Label(*row[2:]) for row in rows}
@@ -263,7 +267,21 @@ class _Cache:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._fresh: dict[Any, tuple[float, Trace]] = {}
         self._kept: OrderedDict[Any, Structure] = OrderedDict()
+
+    def fresh(self, key: Any, load: Callable[[], Trace | None]) -> Trace | None:
+        """What was loaded a moment ago, else what is loaded now."""
+        now = time.monotonic()
+        with self._lock:
+            self._fresh = {one: kept for one, kept in self._fresh.items() if now - kept[0] < _FRESH_SECONDS}
+            if key in self._fresh:
+                return self._fresh[key][1]
+        found = load()
+        if found is not None:
+            with self._lock:
+                self._fresh[key] = (now, found)
+        return found
 
     def get(self, key: Any, build: Callable[[], Structure]) -> Structure:
         with self._lock:
@@ -284,6 +302,7 @@ class _Cache:
     def clear(self) -> None:
         with self._lock:
             self._kept.clear()
+            self._fresh.clear()
 
 
 _cache = _Cache()

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import compress, repeat
-from operator import add, and_, ge, lt
+from operator import add, and_, floordiv, ge, lt
 
 SEGMENT, FAILED, WAITS = 1, 2, 4
 """Marks of a span: it begins a segment; its status is a failure; it lasts until what it calls has answered."""
@@ -107,6 +107,10 @@ class Tree:
     def project(self, node: int) -> int:
         """The id of the span's project; 0 for one that is missing."""
         return self.marks[node] // _MARKS
+
+    def projects(self) -> Iterator[int]:
+        """The project of each span."""
+        return map(floordiv, self.marks[: self.count], repeat(_MARKS))
 
     def shift(self, node: int) -> int:
         """By how many microseconds the node is moved."""

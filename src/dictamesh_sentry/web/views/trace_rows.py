@@ -66,6 +66,7 @@ class Window:
     rows: list[Row]
     offset: int
     total: int
+    labels: Mapping[int, Label]
 
     @property
     def end(self) -> int:
@@ -113,8 +114,12 @@ def build_window(
     until: int | None = None,
     selected: int | None,
     matches: frozenset[int],
+    also: Sequence[int] = (),
 ) -> Window:
-    """The rows from ``offset``, not beyond ``until``; without an offset, those around the selected node."""
+    """The rows from ``offset``, not beyond ``until``; without an offset, those around the selected node.
+
+    ``also`` are further spans whose labels are needed.
+    """
     total = len(view)
     if offset is None:
         place = view.places.get(view.holder(selected), 0) if selected is not None else 0
@@ -122,14 +127,14 @@ def build_window(
     offset = max(0, min(offset, total - 1))
     end = offset + WINDOW if until is None else min(until, offset + WINDOW)
     shown = view.rows[offset:end]
-    named = labels(trace, [row if row >= 0 else ~row for row in shown])
+    named = labels(trace, [*(row if row >= 0 else ~row for row in shown), *also])
     inside = _inside(trace, view)
     builder = _Rows(trace, view, projects, named, inside)
     rows = [
         replace(builder.row(row, offset + number), is_match=row in matches, is_selected=row == selected)
         for number, row in enumerate(shown)
     ]
-    return Window(rows, offset, total)
+    return Window(rows, offset, total, named)
 
 
 def _inside(trace: Trace, view: View) -> dict[int, int]:

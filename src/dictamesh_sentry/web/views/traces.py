@@ -21,7 +21,7 @@ from dictamesh_sentry.projects.queries import visible_to
 from dictamesh_sentry.search.errors import SearchError
 from dictamesh_sentry.tracing.trace_search import search_trace
 from dictamesh_sentry.tracing.trace_spans import find_transaction, issues_of
-from dictamesh_sentry.tracing.trace_store import Trace, labels, load_trace, parse_trace_id
+from dictamesh_sentry.tracing.trace_store import Trace, load_trace, parse_trace_id
 from dictamesh_sentry.tracing.trace_view import Folding, View, opened_for
 from dictamesh_sentry.web.issue_page import STORE_ERRORS
 from dictamesh_sentry.web.pages import PageRequest, is_fragment, organization_page
@@ -109,6 +109,14 @@ class _Page:
         return self.trace.structure.view(self.folding)
 
     @cached_property
+    def root(self) -> int | None:
+        """The span that names the trace: its first root, else what hangs on the first that is missing."""
+        tree = self.trace.tree
+        roots = tree.children(-1)
+        found = next((one for one in roots if not tree.is_missing(one)), roots[0] if roots else None)
+        return tree.children(found)[0] if found is not None and tree.is_missing(found) else found
+
+    @cached_property
     def window(self) -> Window:
         return build_window(
             self.trace,
@@ -118,6 +126,7 @@ class _Page:
             until=self._place("until"),
             selected=self.selected,
             matches=frozenset(self.matches),
+            also=[self.root] if self.root is not None else [],
         )
 
     def _place(self, name: str) -> int | None:
@@ -198,16 +207,12 @@ class _Page:
     def all(self) -> dict[str, Any]:
         """The whole page."""
         trace, tree = self.trace, self.trace.tree
-        roots = tree.children(-1)
-        root = next((one for one in roots if not tree.is_missing(one)), roots[0] if roots else None)
-        if root is not None and tree.is_missing(root):
-            root = next(iter(tree.children(root)), None)
         pins = trace.all_pins
         issues = {issue.pk: issue for issue in issues_of(trace)}
         first, last = tree.extent
         return {
             **self.body(),
-            "root": labels(trace, [root]).get(root) if root is not None else None,
+            "root": self.window.labels.get(self.root) if self.root is not None else None,
             "started": datetime.fromtimestamp(first / 1e6, UTC) if tree.count else None,
             "duration": (last - first) / 1000 if tree.count else None,
             "failures": trace.structure.failures,
