@@ -12,13 +12,13 @@ from dictamesh_sentry.tracing.insights.common import (
     Spans,
     Table,
     breakdown,
+    number,
     samples,
 )
 
 _COLUMNS = {
     "hit": "attributes_string['cache.hit']",
-    "has_size": "mapContains(attributes_number, 'cache.item_size')",
-    "size": "attributes_number['cache.item_size']",
+    **number("size", "cache.item_size"),
 }
 LOOKUPS = Spans(("cache",), "startsWith(op, 'cache.get')", _COLUMNS)
 _METRICS = {

@@ -101,9 +101,19 @@ class Table:
     orders: Mapping[str, str]
     stored: Sequence[str] = ()
     """Columns of the table that keys and metrics use beside those of ``_STORED``."""
+    is_charted: bool = True
+    """Whether there is a chart."""
+    has_whole: bool = False
+    """Whether the metrics of all rows together are wanted, percentiles included."""
 
 
-_STORED = ("timestamp", "duration", "status", "sample_weight")
+def number(name: str, attribute: str) -> dict[str, str]:
+    """Columns ``name`` and ``has_name`` of a numeric attribute, 0 where it is not. Cheaper than asking the map."""
+    place = f"indexOf(attributes_number.keys, '{attribute}')"
+    return {name: f"attributes_number.values[{place}]", f"has_{name}": f"{place} > 0"}
+
+
+_STORED = ("project_id", "timestamp", "duration", "status", "sample_weight")
 
 
 @dataclass(frozen=True)
@@ -118,7 +128,10 @@ class Sort:
 
 @dataclass(frozen=True)
 class Breakdown:
-    """``rows`` of one page of a table, the number of all rows, and the same metrics per interval of the period."""
+    """``rows`` of one page of a table, the number of all rows, and the same metrics per interval of the period.
+
+    ``whole``: the metrics of everything, of tables that have it.
+    """
 
     rows: Sequence[Row]
     found: int
@@ -127,6 +140,7 @@ class Breakdown:
     minutes: float
     sampled: bool
     summed: Sequence[str] = ()
+    whole: Row | None = None
 
     @cached_property
     def totals(self) -> dict[str, float]:
@@ -153,17 +167,18 @@ def breakdown(filters: Filters, table: Table, sort: Sort | None = None) -> Break
     most = max((record["most"] for record in records), default=1.0)
     if uneven(least, most) and len(summed) < len(table.metrics):
         records = _read(filters, table, sort, rollup, weighted=True)
-    rows = [cleaned(record, (*table.keys, *table.metrics)) for record in records if not record["bucket"]]
+    rows = [cleaned(record, (*table.keys, *table.metrics)) for record in records if record["one"]]
     times = {record["bucket"]: cleaned(record, table.metrics) for record in records if record["bucket"]}
-    found = next((record["found"] for record in records if not record["bucket"]), 0)
+    found = next((record["found"] for record in records if record["one"]), 0)
+    whole = next((cleaned(one, table.metrics) for one in records if not one["one"] and not one["bucket"]), None)
     nothing = {name: None if isinstance(metric, Percentile) else 0.0 for name, metric in table.metrics.items()}
-    series = [{**times.get(start, nothing), "start": start} for start in starts]
+    series = [{**times.get(start, nothing), "start": start} for start in starts] if table.is_charted else []
     sampled = uneven(1.0, most) or uneven(least, 1.0)
-    return Breakdown(rows[sort.offset :], found, series, rollup, minutes, sampled, summed)
+    return Breakdown(rows[sort.offset :], found, series, rollup, minutes, sampled, summed, whole)
 
 
 def _read(filters: Filters, table: Table, sort: Sort, rollup: int, *, weighted: bool) -> list[Row]:
-    """Rows of the table (bucket 0) and of its chart, from one scan."""
+    """Rows of the table (``one``), of its chart (``bucket``) and of everything (neither), from one scan."""
     source, parameters = table.spans.source(filters, ", ".join(dict.fromkeys((*_STORED, *table.stored))))
     metrics = ", ".join(
         f"{metric.sql(weighted=weighted) if isinstance(metric, Percentile) else metric} AS {name}"
@@ -171,14 +186,21 @@ def _read(filters: Filters, table: Table, sort: Sort, rollup: int, *, weighted: 
     )
     keys = "".join(f"{sql} AS {name}, " for name, sql in table.keys.items())
     names = ", ".join(table.keys)
-    sets = f"({names}), (bucket)" if names else "(bucket)"
+    # ``one`` tells rows of the table from the others, which have empty keys. It is a key itself, true of every span,
+    # where rows without an interval need not be of the table.
+    one = "project_id > 0" if table.has_whole and names else "bucket = 0" if names else "toUInt8(0)"
+    row_keys = f"(one, {names})" if table.has_whole else f"({names})"
+    wanted = ((row_keys, bool(names)), ("(bucket)", table.is_charted), ("()", table.has_whole))
+    bucket = (
+        "intDiv(toUnixTimestamp(timestamp), {rollup:UInt32}) * {rollup:UInt32}" if table.is_charted else "toUInt32(0)"
+    )
     order = table.orders.get(sort.column) or next(iter(table.orders.values()), "bucket")
     return get_store().query(
-        f"SELECT {keys}intDiv(toUnixTimestamp(timestamp), {{rollup:UInt32}}) * {{rollup:UInt32}} AS bucket, {metrics}, "
-        "min(sample_weight) AS least, max(sample_weight) AS most, count() OVER (PARTITION BY bucket) AS found "
-        f"FROM {source} GROUP BY GROUPING SETS ({sets}) "
+        f"SELECT {keys}{bucket} AS bucket, {one} AS one, {metrics}, "
+        "min(sample_weight) AS least, max(sample_weight) AS most, count() OVER (PARTITION BY one, bucket) AS found "
+        f"FROM {source} GROUP BY GROUPING SETS ({', '.join(set_ for set_, is_wanted in wanted if is_wanted)}) "
         f"ORDER BY {order} {'DESC' if sort.descending else 'ASC'} NULLS LAST{', ' + names if names else ''} "
-        "LIMIT {most:UInt32} BY bucket",
+        "LIMIT {most:UInt32} BY one, bucket",
         {**parameters, "rollup": rollup, "most": min(MOST_ROWS, sort.offset + sort.limit)},
     )
 

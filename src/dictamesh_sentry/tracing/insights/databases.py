@@ -23,13 +23,13 @@ from dictamesh_sentry.tracing.insights.common import (
 from dictamesh_sentry.tracing.percentiles import Percentile
 
 QUERIES = Spans(("db",), "group_hash != 0")
-_METRICS = {"count": COUNT, "total": TOTAL, "failed": FAILED, "p95": Percentile(0.95)}
+_METRICS = {"count": COUNT, "total": TOTAL, "p95": Percentile(0.95)}
 ORDERS = {"time": "total", "avg": "total / count", "p95": "p95", "count": "count"}
 _BY_QUERY = Table(QUERIES, {"query_hash": "group_hash"}, _METRICS, ORDERS, ("group_hash",))
 _BY_CALLER = Table(
     QUERIES,
     {"project": "project_id", "name": "transaction"},
-    _METRICS,
+    {**_METRICS, "failed": FAILED},
     ORDERS,
     ("project_id", "transaction"),
 )
@@ -50,7 +50,7 @@ class Query:
 
 
 def queries(filters: Filters, sort: Sort) -> Breakdown:
-    """Queries by hash (``query_hash``), with count, total, failed and p95. Those without a hash are left out."""
+    """Queries by hash (``query_hash``), with count, total and p95. Those without a hash are left out."""
     return breakdown(filters, _BY_QUERY, sort)
 
 

@@ -11,6 +11,7 @@ from dictamesh_sentry.tracing.insights.common import (
     Spans,
     Table,
     breakdown,
+    number,
     samples,
 )
 from dictamesh_sentry.tracing.percentiles import Percentile
@@ -25,15 +26,16 @@ _FRAMES = {"frames": "frames_total", "slow": "frames_slow", "frozen": "frames_fr
 #: React Native calls the load of a screen a navigation, as browsers do.
 REACT_NATIVE = "startsWith(sdk_name, 'sentry.javascript.react-native')"
 _COLUMNS = {
-    **{name: f"attributes_number['measurements.{stored}']" for name, stored in {**_MEASURED, **_FRAMES}.items()},
-    **{f"has_{name}": f"mapContains(attributes_number, 'measurements.{stored}')" for name, stored in _MEASURED.items()},
+    name: sql
+    for short, stored in {**_MEASURED, **_FRAMES}.items()
+    for name, sql in number(short, f"measurements.{stored}").items()
 }
 LOADS = Spans((), f"(op IN ('ui.load', 'app.start') OR (op = 'navigation' AND {REACT_NATIVE}))", _COLUMNS, (1,))
 _METRICS = {
     "count": COUNT,
     **{f"{name}_count": f"sumIf(sample_weight, has_{name})" for name in _MEASURED},
     **{f"{name}_total": f"sumIf({name} * sample_weight, has_{name})" for name in _MEASURED},
-    **{name: f"sum({stored} * sample_weight)" for name, stored in (("frames_all", "frames"),)},
+    "frames_all": "sum(frames * sample_weight)",
     "frames_slow": "sum(slow * sample_weight)",
     "frames_frozen": "sum(frozen * sample_weight)",
     **{f"{name}_p50": Percentile(0.5, name, f"has_{name}") for name in ("cold", "warm")},

@@ -11,14 +11,13 @@ from dictamesh_sentry.tracing.insights.common import (
     Spans,
     Table,
     breakdown,
+    number,
     samples,
 )
 
-_LATENCY = "messaging.message.receive.latency"
 _COLUMNS = {
     "is_consumer": "op = 'queue.process'",
-    "waited": f"mapContains(attributes_number, '{_LATENCY}')",
-    "latency": f"attributes_number['{_LATENCY}']",
+    **number("latency", "messaging.message.receive.latency"),
 }
 _CONDITION = "op IN ('queue.publish', 'queue.process')"
 MESSAGES = Spans(("queue",), _CONDITION, _COLUMNS)
@@ -29,8 +28,8 @@ _METRICS = {
     "failed": "sumIf(sample_weight, is_consumer AND status NOT IN ('', 'ok', 'cancelled', 'unknown'))",
     "publishing": "sumIf(duration * sample_weight, NOT is_consumer)",
     "processing": "sumIf(duration * sample_weight, is_consumer)",
-    "waits": "sumIf(sample_weight, is_consumer AND waited)",
-    "waiting": "sumIf(latency * sample_weight, is_consumer AND waited)",
+    "waits": "sumIf(sample_weight, is_consumer AND has_latency)",
+    "waiting": "sumIf(latency * sample_weight, is_consumer AND has_latency)",
 }
 ORDERS = {
     "time": "processing",
@@ -75,8 +74,8 @@ def message_samples(filters: Filters, destination: str) -> list[Sample]:
         {
             "failed": ("is_consumer AND status NOT IN ('', 'ok', 'cancelled', 'unknown')", "timestamp DESC"),
             "slow": ("is_consumer", "duration DESC"),
-            "waited": ("is_consumer AND waited", "latency DESC"),
+            "waited": ("is_consumer AND has_latency", "latency DESC"),
         },
-        values=("is_consumer", "waited", "latency"),
+        values=("is_consumer", "has_latency", "latency"),
         each=3,
     )

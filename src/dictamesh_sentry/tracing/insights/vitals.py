@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dictamesh_sentry.eventstore.client import get_store
-from dictamesh_sentry.issues.statistics_queries import bucket_starts
 from dictamesh_sentry.tracing.insights.common import (
-    MOST_ROWS,
     Filters,
     Row,
     Sample,
     Sort,
     Spans,
-    cleaned,
+    Table,
+    breakdown,
+    number,
     ratio,
     samples,
 )
 from dictamesh_sentry.tracing.insights.mobile import REACT_NATIVE
-from dictamesh_sentry.tracing.percentiles import Percentile, uneven
+from dictamesh_sentry.tracing.percentiles import Percentile
 
 
 @dataclass(frozen=True)
@@ -48,35 +48,34 @@ VITALS = (
     Vital("ttfb", "Time to First Byte", 800, 1800, 0.10),
 )
 _LOAD = f"(op IN ('pageload', 'navigation') AND NOT {REACT_NATIVE})"
-_MEASURED = {vital.name: f"attributes_number['measurements.{vital.name}']" for vital in VITALS}
 PAGES = Spans(
     ("pageload", "navigation", "ui"),
     f"transaction != '' AND ({_LOAD} OR startsWith(op, 'ui.interaction.') OR startsWith(op, 'ui.webvital.'))",
-    {**_MEASURED, "score": "attributes_number['measurements.score.total']"},
+    {
+        "is_load": f"{_LOAD} AND has(attributes_number.keys, 'measurements.score.total')",
+        **{
+            name: sql
+            for vital in VITALS
+            for prefix, attribute in (("", "measurements."), ("score_", "measurements.score."))
+            for name, sql in number(f"{prefix}{vital.name}", f"{attribute}{vital.name}").items()
+        },
+    },
 )
-_PAIRS = Spans(
-    PAGES.categories,
-    PAGES.condition,
-    {"names": "attributes_number.keys", "amounts": "attributes_number.values", "is_load": _LOAD},
-)
-_TOTAL = "measurements.score.total"
-_WANTED = [*(f"measurements.{part}{vital.name}" for vital in VITALS for part in ("", "score.")), _TOTAL]
 _BUCKETS = 40
 
 
-def _per_vital(template: str) -> str:
-    return ", ".join(
-        template.format(
-            v=vital.name, value=f"k = 'measurements.{vital.name}'", score=f"k = 'measurements.score.{vital.name}'"
-        )
-        for vital in VITALS
-    )
+def _metrics(vital: Vital) -> dict[str, str | Percentile]:
+    value, has, score = vital.name, f"has_{vital.name}", f"score_{vital.name}"
+    return {
+        f"{value}_count": f"sumIf(sample_weight, {has})",
+        f"{value}_good": f"sumIf(sample_weight, {has} AND {value} <= {vital.good})",
+        f"{value}_poor": f"sumIf(sample_weight, {value} > {vital.poor})",
+        f"{value}_score": f"sum({score} * sample_weight)",
+        f"{value}_scored": f"sumIf(sample_weight, has_{score})",
+        f"{value}_p75": Percentile(0.75, value, has),
+    }
 
 
-_PIVOT = f"sumIf(loaded, k = '{_TOTAL}') AS loads, " + _per_vital(
-    "sumIf(n, {value}) AS {v}_count, maxIf(p75, {value}) AS {v}_p75, sumIf(good, {value}) AS {v}_good, "
-    "sumIf(poor, {value}) AS {v}_poor, sumIf(amount, {score}) AS {v}_score, sumIf(n, {score}) AS {v}_scored"
-)
 # A vital without a score takes no part: its weight is left out below the line, too.
 _SCORE = "({}) / ({})".format(
     " + ".join(f"if({v.name}_scored > 0, {v.weight} * {v.name}_score / {v.name}_scored, 0)" for v in VITALS),
@@ -86,8 +85,19 @@ ORDERS = {
     "opportunity": f"loads * (1 - {_SCORE})",
     "score": _SCORE,
     "count": "loads",
-    **{vital.name: f"if({vital.name}_count > 0, {vital.name}_p75, nan)" for vital in VITALS},
+    **{vital.name: f"{vital.name}_p75" for vital in VITALS},
 }
+_BY_PAGE = Table(
+    PAGES,
+    {"name": "transaction"},
+    {
+        "loads": "sumIf(sample_weight, is_load)",
+        **{name: metric for vital in VITALS for name, metric in _metrics(vital).items()},
+    },
+    ORDERS,
+    ("transaction",),
+    has_whole=True,
+)
 
 
 @dataclass(frozen=True)
@@ -95,27 +105,31 @@ class PageFigures:
     """The figures of one page, of all pages, or of an interval of time. ``name`` is the transaction."""
 
     name: str
-    loads: float
-    values: Mapping[str, float | None]
+    values: Row
+
+    @property
+    def loads(self) -> float:
+        """Page loads and navigations that measured something."""
+        return self.values.get("loads") or 0.0
 
     def p75(self, vital: str) -> float | None:
-        return self.values[f"{vital}_p75"] if self.values[f"{vital}_count"] else None
+        return self.values.get(f"{vital}_p75")
 
     def count(self, vital: str) -> float:
         """How many measured the vital."""
-        return self.values[f"{vital}_count"] or 0.0
+        return self.values.get(f"{vital}_count") or 0.0
 
     def shares(self, vital: str) -> tuple[float, float, float] | None:
         """Good, to be improved, poor; together 1."""
         count = self.count(vital)
         if not count:
             return None
-        good, poor = (self.values[f"{vital}_{part}"] or 0.0 for part in ("good", "poor"))
+        good, poor = (self.values[f"{vital}_{part}"] for part in ("good", "poor"))
         return good / count, max(0.0, count - good - poor) / count, poor / count
 
     def vital_score(self, vital: str) -> float | None:
         """Between 0 and 1."""
-        return ratio(self.values[f"{vital}_score"], self.values[f"{vital}_scored"])
+        return ratio(self.values.get(f"{vital}_score"), self.values.get(f"{vital}_scored"))
 
     @property
     def score(self) -> float | None:
@@ -142,67 +156,16 @@ class Pages:
         return ratio(page.loads * (1 - page.score), self.overall.loads)
 
 
-_NOTHING = PageFigures(
-    "",
-    0.0,
-    {f"{vital.name}_{part}": None for vital in VITALS for part in ("count", "p75", "good", "poor", "score", "scored")},
-)
-
-
-def pages(filters: Filters, sort: Sort, *, over_time: bool = False) -> Pages:
-    """Pages by transaction, and ``over_time`` all together. One query; a second where the weights of rows differ."""
-    if not filters.project_ids:
-        return Pages([], 0, _NOTHING, [], sampled=False)
-    records = _read(filters, sort, over_time=over_time, weighted=False)
-    least = min((record["least"] for record in records), default=1.0)
-    most = max((record["most"] for record in records), default=1.0)
-    if uneven(least, most):
-        records = _read(filters, sort, over_time=over_time, weighted=True)
-    found = next((record["found"] for record in records if record["kind"] == "page"), 0)
-    rows = [_figures(record) for record in records if record["kind"] == "page"]
-    overall = next((_figures(record) for record in records if record["kind"] == "all"), _NOTHING)
-    times = {record["bucket"]: _figures(record) for record in records if record["kind"] == "time"}
-    starts = bucket_starts(filters.period, filters.period.rollup) if over_time else []
-    series = [(start, times.get(start, _NOTHING)) for start in starts]
-    sampled = uneven(1.0, most) or uneven(least, 1.0)
-    return Pages(rows[sort.offset :], found, overall, series, sampled)
-
-
-def _figures(record: Row) -> PageFigures:
-    return PageFigures(record["name"], record["loads"], cleaned(record, _NOTHING.values))
-
-
-def _read(filters: Filters, sort: Sort, *, over_time: bool, weighted: bool) -> list[Row]:
-    """Of every page, of all and of every interval: the measurements as rows, then as columns."""
-    source, parameters = _PAIRS.source(filters, "timestamp, transaction, sample_weight")
-    limits = [(f"measurements.{vital.name}", vital.good, vital.poor) for vital in VITALS]
-    order = ORDERS.get(sort.column, ORDERS["opportunity"])
-    bucket = "intDiv(toUnixTimestamp(timestamp), {rollup:UInt32}) * {rollup:UInt32}" if over_time else "toUInt32(0)"
-    rows = (
-        f"SELECT transaction AS name, {bucket} AS bucket, "
-        "k, multiIf(name != '', 'page', bucket != 0, 'time', 'all') AS kind, sum(sample_weight) AS n, "
-        "sumIf(sample_weight, is_load) AS loaded, "
-        f"sum(v * sample_weight) AS amount, {Percentile(0.75, 'v').sql(weighted=weighted)} AS p75, "
-        "sumIf(sample_weight, v <= transform(toString(k), {names:Array(String)}, {good:Array(Float64)}, 0.)) AS good, "
-        "sumIf(sample_weight, v > transform(toString(k), {names:Array(String)}, {poor:Array(Float64)}, 0.)) AS poor, "
-        "min(sample_weight) AS least, max(sample_weight) AS most "
-        f"FROM {source} ARRAY JOIN names AS k, amounts AS v WHERE k IN {{wanted:Array(String)}} "
-        f"GROUP BY GROUPING SETS ((name, k), {'(bucket, k), ' if over_time else ''}(k))"
-    )
-    return get_store().query(
-        f"SELECT kind, name, bucket, {_PIVOT}, min(least) AS least, max(most) AS most, "
-        f"count() OVER (PARTITION BY kind) AS found FROM ({rows}) GROUP BY kind, name, bucket "
-        f"ORDER BY {order} {'DESC' if sort.descending else 'ASC'} NULLS LAST, name "
-        "LIMIT {limit:UInt32} BY kind, bucket",
-        {
-            **parameters,
-            "rollup": filters.period.rollup,
-            "names": [name for name, _, _ in limits],
-            "good": [float(good) for _, good, _ in limits],
-            "poor": [float(poor) for _, _, poor in limits],
-            "wanted": _WANTED,
-            "limit": min(MOST_ROWS, sort.offset + sort.limit),
-        },
+def pages(filters: Filters, sort: Sort, *, by_page: bool = True, over_time: bool = False) -> Pages:
+    """All pages together, ``by_page`` and ``over_time``. One query; a second where the weights of rows differ."""
+    table = replace(_BY_PAGE, keys=_BY_PAGE.keys if by_page else {}, is_charted=over_time)
+    found = breakdown(filters, table, sort)
+    return Pages(
+        [PageFigures(row["name"], row) for row in found.rows],
+        found.found,
+        PageFigures("", found.whole or {}),
+        [(row["start"], PageFigures("", row)) for row in found.series],
+        found.sampled,
     )
 
 
@@ -214,12 +177,10 @@ def distribution(filters: Filters, vital: Vital) -> list[tuple[float, float]]:
     width = vital.poor * 2 / _BUCKETS
     counts: dict[int, float] = {}
     if filters.project_ids:
-        source, parameters = PAGES.source(
-            filters, "sample_weight", f"mapContains(attributes_number, 'measurements.{vital.name}')"
-        )
+        source, parameters = PAGES.source(filters, "sample_weight")
         rows: Any = get_store().rows(
             f"SELECT least(toUInt32(floor({vital.name} / {{width:Float64}})), {{last:UInt32}}) AS position, "
-            f"sum(sample_weight) FROM {source} GROUP BY position",
+            f"sum(sample_weight) FROM {source} WHERE has_{vital.name} GROUP BY position",
             {**parameters, "width": width, "last": _BUCKETS},
         )
         counts = dict(rows)
@@ -241,11 +202,13 @@ def browsers(filters: Filters) -> list[str]:
 
 def page_samples(filters: Filters, vital: Vital) -> list[Sample]:
     """Where a vital of a page was worst, and where it was good."""
-    has = f"mapContains(attributes_number, 'measurements.{vital.name}')"
-    spans = Spans(PAGES.categories, f"{PAGES.condition} AND {has}", PAGES.columns)
+    has = f"has_{vital.name}"
     return samples(
         filters,
-        spans,
-        {"worst": ("1", f"{vital.name} DESC"), "good": (f"{vital.name} <= {vital.good}", "timestamp DESC")},
-        values=(*_MEASURED, "score"),
+        PAGES,
+        {
+            "worst": (has, f"{vital.name} DESC"),
+            "good": (f"{has} AND {vital.name} <= {vital.good}", "timestamp DESC"),
+        },
+        values=(vital.name,),
     )

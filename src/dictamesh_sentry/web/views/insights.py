@@ -131,7 +131,7 @@ def _queues_card(asked: Asked) -> dict[str, Any]:
 
 
 def _vitals_card(asked: Asked) -> dict[str, Any]:
-    found = vitals.pages(asked.spans, Sort(limit=1), over_time=True)
+    found = vitals.pages(asked.spans, Sort(limit=1), by_page=False, over_time=True)
     facts = [("Performance score", figures.points(found.overall.score))]
     facts += [
         (vital.name.upper(), figures.vital_value(vital.name, found.overall.p75(vital.name)))

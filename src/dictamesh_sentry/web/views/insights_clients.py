@@ -120,8 +120,8 @@ def vitals_page(request: PageRequest) -> HttpResponse:
     spans = asked.spans.narrowed(transaction=name)
 
     def read() -> dict[str, Any]:
-        found = pages.pages(spans, Sort(limit=1), over_time=True)
-        if not found.rows:
+        found = pages.pages(spans, Sort(limit=1), by_page=False, over_time=True)
+        if not any(found.overall.count(one.name) for one in pages.VITALS):
             return {"title": name, "fields": _with_browsers(asked)}
         starts = [start for start, _ in found.series]
         rollup = spans.period.rollup

@@ -183,7 +183,7 @@ def _message(asked: Asked, row: Row, total: float) -> list[Cell]:
 
 
 def _time_in_queue(sample: Sample) -> str:
-    return figures.length(sample.values["latency"] if sample.values["waited"] else None)
+    return figures.length(sample.values["latency"] if sample.values["has_latency"] else None)
 
 
 def _message_charts(found: Breakdown) -> list[dict[str, Any]]:
