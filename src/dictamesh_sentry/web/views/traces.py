@@ -176,6 +176,7 @@ class _Page:
         if self.selected is None:
             return {"panel": None}
         return {
+            "trace": self.trace,
             "panel": build_panel(self.trace, self.selected, self.view, self.projects),
             "close_url": self.link(node=None, q=None),
         }
