@@ -273,10 +273,10 @@ def test_issue_is_resolved_assigned_commented_and_shared(
 
 def test_events_are_walked_and_searched(desk: Page, shop: Shop, checkout: str) -> None:
     desk.goto(shop.issue(checkout))
-    first = desk.locator(".event-id code").inner_text()
+    first = desk.locator(".event-id > code").inner_text()
     desk.keyboard.press("j")
     desk.wait_for_url("**/events/*/**")
-    assert desk.locator(".event-id code").inner_text() != first
+    assert desk.locator(".event-id > code").inner_text() != first
     desk.get_by_role("link", name="Oldest event").click()
     desk.wait_for_url("**/events/oldest/**")
     desk.get_by_role("link", name="All events", exact=True).click()
